@@ -1,0 +1,5 @@
+module github.com/jotsmith/jotsmith
+
+go 1.26
+
+ignore node_modules
