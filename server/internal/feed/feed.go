@@ -1,0 +1,40 @@
+// Package feed publishes revocations: a gap-free list of facts, each with an
+// expiry, in the order in which they were committed. It decides nothing; a
+// fact enters the feed only in the transaction of the act that it follows
+// from. The other end is package revocation.
+package feed
+
+import (
+	"context"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwt"
+)
+
+// A Fact is one revocation as it is kept. On the wire it is only a hash.
+type Fact struct {
+	Kind     jwt.FactKind
+	Value    string    // session id, token id, key id or subject
+	Before   time.Time // zero: always; else only tokens issued before
+	Expires  time.Time // from when on no token can exist that it concerns
+	Position uint64
+}
+
+// A Head is where the feed stands. Epoch is random and changes when a store
+// is restored; Position counts the transactions that published something.
+type Head struct {
+	Epoch    string
+	Position uint64
+}
+
+// A Store reads the feed. Facts are written by the transactions they follow
+// from, which take their position by their last statement, so that positions
+// follow the order of commits without gaps.
+type Store interface {
+	// FeedHead reads the head.
+	FeedHead(ctx context.Context) (Head, error)
+
+	// FeedSince reads, as of one moment, the facts after a position that have
+	// not expired, the head, and the time.
+	FeedSince(ctx context.Context, after uint64) ([]Fact, Head, time.Time, error)
+}
