@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Formatting, vet and static analysis of both modules.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+say "gofmt"
+unformatted=$(gofmt -l $(git ls-files '*.go'))
+if [ -n "$unformatted" ]; then
+	printf 'not formatted; run gofmt -w on:\n%s\n' "$unformatted" >&2
+	exit 1
+fi
+
+say "the library requires no module"
+! grep -nE '^[[:space:]]*require' go.mod
+
+for module in . server; do
+	say "go vet ($module)"
+	(cd "$module" && go vet ./...)
+done
+
+# Pinned, so that a new release of the linter changes nothing by itself.
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+if ! command -v staticcheck >/dev/null && ! go install "$staticcheck" 2>/dev/null; then
+	say "staticcheck: not installed, and it cannot be had here; left out"
+	exit 0
+fi
+PATH="$PATH:$(go env GOPATH)/bin"
+for module in . server; do
+	say "staticcheck ($module)"
+	(cd "$module" && staticcheck ./...)
+done

@@ -1,0 +1,206 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// A chain is one session as its client knows it: what was answered, and what
+// was asked and never answered.
+type chain struct {
+	tokens   wire.TokenResponse // the last answer
+	endAsked bool               // a log-out was sent
+	ended    bool               // and answered
+}
+
+// TestFLT01KillNine kills the server with SIGKILL at random moments of a load
+// of logins, refreshes and revocations, and starts it again on the same files.
+// Every answered refresh token works or has been properly succeeded; every
+// answered revocation stands. JOTSMITH_KILLS is the number of kills.
+func TestFLT01KillNine(t *testing.T) {
+	kills := 100
+	if s := os.Getenv("JOTSMITH_KILLS"); s != "" {
+		var err error
+		if kills, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data := filepath.Join(t.TempDir(), "data")
+	addr := freeAddr(t)
+	issuer := "http://" + addr
+	const password = "correct horse battery"
+	mustRun(t, password+"\n", "account", "create", "ada", "--password-stdin", "--data", data)
+
+	const workers = 8
+	var (
+		chains  [workers][]*chain
+		buried  []*chain // ended, and checked once already
+		counts  struct{ login, refresh, end, lost int }
+		mu      sync.Mutex
+		counted = func(n *int) { mu.Lock(); *n++; mu.Unlock() }
+	)
+	for k := range kills {
+		p := startServe(t, addr, data)
+		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: 20 * time.Second}
+
+		// What was answered before the kill stands.
+		for w := range chains {
+			var living []*chain
+			for _, c := range chains[w] {
+				status, b, err := post(client, issuer+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: c.tokens.RefreshToken})
+				if err != nil {
+					t.Fatalf("kill %d: %v", k, err)
+				}
+				switch {
+				case c.ended && status != 401:
+					t.Fatalf("kill %d: session %s was ended and answered, and refreshes with %d", k, c.tokens.SessionID, status)
+				case !c.endAsked && status != 200:
+					t.Fatalf("kill %d: the last answered refresh token of %s is refused with %d: %s\n%s", k, c.tokens.SessionID, status, b, p.stderr)
+				}
+				if status != 200 {
+					buried = append(buried, c)
+					continue
+				}
+				c.endAsked = false
+				json.Unmarshal(b, &c.tokens)
+				living = append(living, c)
+			}
+			chains[w] = living
+		}
+		for _, c := range buried[max(0, len(buried)-20):] {
+			revoked(t, client, issuer, c)
+		}
+
+		var wg sync.WaitGroup
+		ctx, cancel := context.WithCancel(t.Context())
+		for w := range chains {
+			wg.Go(func() {
+				for ctx.Err() == nil {
+					n := len(chains[w])
+					switch dice := rand.IntN(100); {
+					case n < 3:
+						status, b, err := post(client, issuer+"/v1/login", "", wire.LoginRequest{Username: "ada", Password: password})
+						if err != nil {
+							return
+						}
+						if status != 200 {
+							t.Errorf("login: %d: %s", status, b)
+							return
+						}
+						c := &chain{}
+						json.Unmarshal(b, &c.tokens)
+						chains[w] = append(chains[w], c)
+						counted(&counts.login)
+					case dice < 5:
+						c := chains[w][rand.IntN(n)]
+						if c.endAsked {
+							continue
+						}
+						c.endAsked = true
+						status, b, err := post(client, issuer+"/v1/logout", c.tokens.AccessToken, nil)
+						if err != nil {
+							counted(&counts.lost)
+							return
+						}
+						if status != 204 {
+							t.Errorf("logout: %d: %s", status, b)
+							return
+						}
+						c.ended = true
+						counted(&counts.end)
+					default:
+						c := chains[w][rand.IntN(n)]
+						if c.endAsked {
+							continue
+						}
+						status, b, err := post(client, issuer+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: c.tokens.RefreshToken})
+						if err != nil {
+							counted(&counts.lost)
+							return
+						}
+						if status != 200 {
+							t.Errorf("refresh: %d: %s", status, b)
+							return
+						}
+						json.Unmarshal(b, &c.tokens)
+						counted(&counts.refresh)
+					}
+				}
+			})
+		}
+		time.Sleep(time.Duration(rand.IntN(150_000)) * time.Microsecond) // the random moment
+		p.kill()
+		cancel()
+		wg.Wait()
+		client.CloseIdleConnections()
+		if t.Failed() {
+			t.Fatalf("kill %d\n%s", k, p.stderr)
+		}
+	}
+
+	startServe(t, addr, data)
+	for _, c := range buried {
+		revoked(t, http.DefaultClient, issuer, c)
+	}
+	t.Logf("%d kills: %d logins, %d refreshes, %d revocations answered, %d answers lost; nothing that was answered was lost",
+		kills, counts.login, counts.refresh, counts.end, counts.lost)
+}
+
+// revoked checks that an ended session's access token is refused.
+func revoked(t testing.TB, client *http.Client, issuer string, c *chain) {
+	t.Helper()
+	req, _ := http.NewRequest("GET", issuer+"/v1/me", nil)
+	req.Header.Set("Authorization", "Bearer "+c.tokens.AccessToken)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != 401 {
+		t.Fatalf("session %s was ended, and its access token is answered %d", c.tokens.SessionID, resp.StatusCode)
+	}
+}
+
+// post is call with a client of its own; an answer that ends early is an
+// error, as it is to a real client.
+func post(client *http.Client, url, token string, body any) (int, []byte, error) {
+	var b []byte
+	if body != nil {
+		var err error
+		if b, err = json.Marshal(body); err != nil {
+			return 0, nil, err
+		}
+	}
+	req, err := http.NewRequest("POST", url, bytes.NewReader(b))
+	if err != nil {
+		return 0, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	var answer bytes.Buffer
+	if _, err := answer.ReadFrom(resp.Body); err != nil {
+		return 0, nil, fmt.Errorf("reading the answer: %w", err)
+	}
+	return resp.StatusCode, answer.Bytes(), nil
+}
