@@ -1,0 +1,407 @@
+// Package strictjson reads JSON (RFC 8259) that somebody else wrote and that
+// two parsers must never understand differently.
+//
+// The whole text is validated before anything of it is used. Beyond the
+// grammar it refuses: duplicate member names at every depth, compared after
+// unescaping; invalid UTF-8, lone surrogates and a byte order mark; numbers
+// that do not fit a float64 or are longer than 128 bytes; text after the value;
+// nesting deeper than the caller allows. Names are case sensitive.
+//
+// Values are substrings of the text that was given, so that reading a claim
+// copies nothing. The package keeps no data model, uses no reflection in
+// reading ([Unmarshal] aside, which ends in encoding/json) and has no encoder.
+package strictjson
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// MaxDepth is the nesting that tokens, keys and request bodies are allowed.
+const MaxDepth = 16
+
+const maxNumber = 128
+
+// Member is one member of an object: its name, unescaped, and its value as it
+// stands in the text.
+type Member struct{ Name, Value string }
+
+// Check validates text as one JSON value nested at most depth levels.
+func Check(text string, depth int) error {
+	p := parser{text: text}
+	return p.document(depth, nil, nil)
+}
+
+// Object validates text as one JSON object nested at most depth levels and
+// appends its members to dst, in their order.
+func Object(text string, depth int, dst []Member) ([]Member, error) {
+	if i := skipSpace(text, 0); i == len(text) || text[i] != '{' {
+		return dst, errors.New("not a JSON object")
+	}
+	p := parser{text: text}
+	err := p.document(depth, &dst, nil)
+	return dst, err
+}
+
+// Array validates text as one JSON array nested at most depth levels and
+// appends its elements to dst, as they stand in the text.
+func Array(text string, depth int, dst []string) ([]string, error) {
+	if i := skipSpace(text, 0); i == len(text) || text[i] != '[' {
+		return dst, errors.New("not a JSON array")
+	}
+	p := parser{text: text}
+	err := p.document(depth, nil, &dst)
+	return dst, err
+}
+
+type parser struct {
+	text string
+	pos  int
+}
+
+func (p *parser) document(depth int, members *[]Member, elements *[]string) error {
+	p.space()
+	if err := p.value(depth, members, elements); err != nil {
+		return err
+	}
+	p.space()
+	if p.pos != len(p.text) {
+		return p.fault("text after the JSON value")
+	}
+	return nil
+}
+
+func (p *parser) fault(what string) error {
+	return fmt.Errorf("%s at byte %d", what, p.pos)
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+func (p *parser) space() { p.pos = skipSpace(p.text, p.pos) }
+
+// peek returns the next byte, or 0, which begins nothing in JSON, at the end.
+func (p *parser) peek() byte {
+	if p.pos < len(p.text) {
+		return p.text[p.pos]
+	}
+	return 0
+}
+
+// value reads one value. members and elements, where they are not nil, receive
+// what stands directly in it.
+func (p *parser) value(depth int, members *[]Member, elements *[]string) error {
+	switch c := p.peek(); c {
+	case '"':
+		_, err := p.str()
+		return err
+	case '{':
+		if depth == 0 {
+			return p.fault("JSON nested too deep")
+		}
+		return p.object(depth-1, members)
+	case '[':
+		if depth == 0 {
+			return p.fault("JSON nested too deep")
+		}
+		return p.array(depth-1, elements)
+	case 't':
+		return p.literal("true")
+	case 'f':
+		return p.literal("false")
+	case 'n':
+		return p.literal("null")
+	default:
+		if c == '-' || '0' <= c && c <= '9' {
+			return p.number()
+		}
+		return p.fault("no JSON value")
+	}
+}
+
+func (p *parser) literal(word string) error {
+	if rest := p.text[p.pos:]; len(rest) < len(word) || rest[:len(word)] != word {
+		return p.fault("no JSON value")
+	}
+	p.pos += len(word)
+	return nil
+}
+
+func (p *parser) object(depth int, members *[]Member) error {
+	p.pos++
+	p.space()
+	if p.peek() == '}' {
+		p.pos++
+		return nil
+	}
+	var names nameSet
+	for {
+		if p.peek() != '"' {
+			return p.fault("no member name")
+		}
+		at := p.pos
+		escaped, err := p.str()
+		if err != nil {
+			return err
+		}
+		name := p.text[at+1 : p.pos-1]
+		if escaped {
+			name = unescape(name)
+		}
+		if !names.add(name) {
+			return p.fault("duplicate member name")
+		}
+		p.space()
+		if p.peek() != ':' {
+			return p.fault("no colon after a member name")
+		}
+		p.pos++
+		p.space()
+		at = p.pos
+		if err := p.value(depth, nil, nil); err != nil {
+			return err
+		}
+		if members != nil {
+			*members = append(*members, Member{name, p.text[at:p.pos]})
+		}
+		if done, err := p.next('}'); done || err != nil {
+			return err
+		}
+	}
+}
+
+func (p *parser) array(depth int, elements *[]string) error {
+	p.pos++
+	p.space()
+	if p.peek() == ']' {
+		p.pos++
+		return nil
+	}
+	for {
+		at := p.pos
+		if err := p.value(depth, nil, nil); err != nil {
+			return err
+		}
+		if elements != nil {
+			*elements = append(*elements, p.text[at:p.pos])
+		}
+		if done, err := p.next(']'); done || err != nil {
+			return err
+		}
+	}
+}
+
+// next reads the comma before another element, or the end of the container.
+func (p *parser) next(end byte) (done bool, err error) {
+	p.space()
+	switch p.peek() {
+	case end:
+		p.pos++
+		return true, nil
+	case ',':
+		p.pos++
+		p.space()
+		return false, nil
+	}
+	return false, p.fault("no comma and no end of the container")
+}
+
+func (p *parser) number() error {
+	at := p.pos
+	if p.peek() == '-' {
+		p.pos++
+	}
+	whole := p.pos
+	if p.digits() == 0 || p.text[whole] == '0' && p.pos-whole > 1 {
+		return p.fault("malformed number")
+	}
+	simple := true
+	if p.peek() == '.' {
+		p.pos++
+		simple = false
+		if p.digits() == 0 {
+			return p.fault("malformed number")
+		}
+	}
+	if c := p.peek(); c == 'e' || c == 'E' {
+		p.pos++
+		simple = false
+		if c := p.peek(); c == '+' || c == '-' {
+			p.pos++
+		}
+		if p.digits() == 0 {
+			return p.fault("malformed number")
+		}
+	}
+	text := p.text[at:p.pos]
+	if len(text) > maxNumber {
+		return p.fault("number too long")
+	}
+	if simple {
+		return nil
+	}
+	if _, err := strconv.ParseFloat(text, 64); err != nil {
+		return p.fault("number out of range")
+	}
+	return nil
+}
+
+func (p *parser) digits() (n int) {
+	for c := p.peek(); '0' <= c && c <= '9'; c = p.peek() {
+		p.pos++
+		n++
+	}
+	return n
+}
+
+// str reads a string with both its quotes and tells whether it has escapes.
+func (p *parser) str() (escaped bool, err error) {
+	text := p.text
+	i := p.pos + 1
+	for i < len(text) {
+		switch c := text[i]; {
+		case c == '"':
+			p.pos = i + 1
+			return escaped, nil
+		case c == '\\':
+			escaped = true
+			n := escapeLen(text[i:])
+			if n == 0 {
+				p.pos = i
+				return false, p.fault("malformed escape")
+			}
+			i += n
+		case c < 0x20:
+			p.pos = i
+			return false, p.fault("control character in a string")
+		case c < utf8.RuneSelf:
+			i++
+		default:
+			r, n := utf8.DecodeRuneInString(text[i:])
+			if r == utf8.RuneError && n == 1 {
+				p.pos = i
+				return false, p.fault("invalid UTF-8")
+			}
+			i += n
+		}
+	}
+	p.pos = i
+	return false, p.fault("string without end")
+}
+
+// nameSet finds duplicate names. Objects of a usual size need no map, and large
+// ones no quadratic time.
+type nameSet struct {
+	n     int
+	first [16]string
+	rest  map[string]struct{}
+}
+
+func (s *nameSet) add(name string) bool {
+	for i := range min(s.n, len(s.first)) {
+		if s.first[i] == name {
+			return false
+		}
+	}
+	if s.n < len(s.first) {
+		s.first[s.n] = name
+		s.n++
+		return true
+	}
+	if _, known := s.rest[name]; known {
+		return false
+	}
+	if s.rest == nil {
+		s.rest = make(map[string]struct{})
+	}
+	s.rest[name] = struct{}{}
+	return true
+}
+
+// String returns the string that raw, a value out of this package, stands for.
+// It is false for any other kind of value.
+func String(raw string) (string, bool) {
+	if len(raw) < 2 || raw[0] != '"' {
+		return "", false
+	}
+	raw = raw[1 : len(raw)-1]
+	for i := range len(raw) {
+		if raw[i] == '\\' {
+			return unescape(raw), true
+		}
+	}
+	return raw, true
+}
+
+// Strings appends the strings of raw, an array of at most limit strings, to
+// dst. It is false for any other kind of value.
+func Strings(raw string, limit int, dst []string) ([]string, bool) {
+	if len(raw) < 2 || raw[0] != '[' {
+		return dst, false
+	}
+	p := parser{text: raw, pos: 1}
+	p.space()
+	if p.peek() == ']' {
+		return dst, true
+	}
+	for n := 0; ; n++ {
+		at := p.pos
+		if n == limit || p.peek() != '"' {
+			return dst, false
+		}
+		escaped, err := p.str()
+		if err != nil {
+			return dst, false
+		}
+		s := raw[at+1 : p.pos-1]
+		if escaped {
+			s = unescape(s)
+		}
+		dst = append(dst, s)
+		if done, err := p.next(']'); done || err != nil {
+			return dst, err == nil
+		}
+	}
+}
+
+// maxDate is the last second of the year 9999.
+const maxDate = 253402300799
+
+// Date returns the seconds since the epoch of a NumericDate (RFC 7519 §2),
+// between 0 and the end of the year 9999, and whether a fraction of a second was
+// cut off. ok is false for anything else.
+func Date(raw string) (seconds int64, fraction, ok bool) {
+	if n, ok := digitsOnly(raw); ok {
+		return n, false, n <= maxDate
+	}
+	if raw == "" || raw[0] < '0' || raw[0] > '9' {
+		return 0, false, false
+	}
+	f, err := strconv.ParseFloat(raw, 64)
+	if err != nil || f > maxDate {
+		return 0, false, false
+	}
+	whole := math.Floor(f)
+	return int64(whole), whole != f, true
+}
+
+func digitsOnly(s string) (n int64, ok bool) {
+	if s == "" || len(s) > 18 {
+		return 0, false
+	}
+	for i := range len(s) {
+		d := s[i] - '0'
+		if d > 9 {
+			return 0, false
+		}
+		n = n*10 + int64(d)
+	}
+	return n, true
+}

@@ -1,0 +1,180 @@
+// Package jws signs and verifies the compact serialization of JSON Web
+// Signatures (RFC 7515 §3.1): header.payload.signature.
+//
+// [Verifier.Verify] looks at the form of the whole token first, then asks the
+// key set for the key that the header names, compares the key's algorithm with
+// the header's, and verifies the signature. Only then is the payload handed
+// out. What it refuses, always: more or fewer than three parts, base64url with
+// more than one spelling, duplicate members, "crit" and "b64", algorithms that
+// the key was not made for. The unsecured JWS of RFC 7515 A.5 ("none") does not
+// exist, and neither does the JSON serialization.
+//
+// Keys are package jwk. Claims, times and audiences are package jwt, which is
+// what an API wants.
+package jws
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/jotsmith/jotsmith/internal/b64"
+	"github.com/jotsmith/jotsmith/jwk"
+)
+
+// DefaultMaxSize is the size of the compact serialization, in bytes, that a
+// [Verifier] takes where it does not say otherwise.
+const DefaultMaxSize = 16 << 10
+
+var (
+	// ErrMalformed means that a text is not a compact JWS of the strict form.
+	ErrMalformed = errors.New("malformed token")
+	// ErrAlgorithm means that the header's algorithm is not the key's, or not
+	// one that exists here.
+	ErrAlgorithm = errors.New("wrong algorithm")
+)
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// Keys is where verification keys come from: [*jwk.Set] is one.
+type Keys interface {
+	// Key returns the key of that id, or an error that wraps
+	// [jwk.ErrUnknownKey]. kid is empty where the token names no key; a set of
+	// several keys must then return the error.
+	Key(ctx context.Context, kid string) (jwk.Verifier, error)
+}
+
+// Verified is a JWS whose signature has been verified.
+type Verified struct {
+	Header  Header
+	Key     jwk.Verifier // the key that verified it
+	Payload string
+	// Compact is a copy of the text that was verified. It shares its memory
+	// with Payload.
+	Compact string
+}
+
+// Verifier verifies compact serializations and remembers the headers of the
+// last few issuers. The zero value is ready; a Verifier is safe for concurrent
+// use and must not be copied.
+type Verifier struct {
+	MaxSize int // bytes of the compact serialization; 0 stands for DefaultMaxSize
+
+	headers headerCache
+	buffers sync.Pool
+}
+
+// Verify verifies compact with the key of keys that its header names. The
+// errors are [ErrMalformed], [ErrAlgorithm], [jwk.ErrSignature] and what
+// keys.Key returns.
+func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verified, error) {
+	parts, err := split(compact, v.MaxSize)
+	if err != nil {
+		return Verified{}, err
+	}
+	// One buffer holds, one after the other: the payload and the text, which
+	// are handed out together, and the signature.
+	buf := v.buffer()
+	defer v.buffers.Put(buf)
+	out, err := b64.Decode((*buf)[:0], parts.payload)
+	if err != nil {
+		return Verified{}, malformed("payload: %v", err)
+	}
+	text := len(out)
+	out = append(out, compact...)
+	end := len(out)
+	out, err = b64.Decode(out, parts.signature)
+	if err != nil {
+		return Verified{}, malformed("signature: %v", err)
+	}
+	*buf = out
+	header, known := v.headers.find(parts.header)
+	if !known {
+		if header, err = decodeHeader(parts.header); err != nil {
+			return Verified{}, err
+		}
+	}
+	key, err := find(ctx, header, keys)
+	if err != nil {
+		return Verified{}, err
+	}
+	// RFC 7515 §5.2, step 8: what is signed is the text before the last dot.
+	if err := key.Verify(out[text:text+parts.signed], out[end:]); err != nil {
+		return Verified{}, err
+	}
+	if !known {
+		v.headers.add(parts.header, header)
+	}
+	both := string(out[:end])
+	return Verified{Header: header, Key: key, Payload: both[:text], Compact: both[text:]}, nil
+}
+
+func (v *Verifier) buffer() *[]byte {
+	if buf, ok := v.buffers.Get().(*[]byte); ok {
+		return buf
+	}
+	buf := make([]byte, 0, 4<<10)
+	return &buf
+}
+
+// Verify verifies compact, of at most [DefaultMaxSize] bytes, as
+// [Verifier.Verify] does.
+func Verify(ctx context.Context, compact string, keys Keys) (Verified, error) {
+	return new(Verifier).Verify(ctx, compact, keys)
+}
+
+// find returns the key for a header. The key's own algorithm decides.
+func find(ctx context.Context, header Header, keys Keys) (jwk.Verifier, error) {
+	if !jwk.Algorithm(header.Algorithm).Known() {
+		return nil, fmt.Errorf("%w: the header's \"alg\" is none of those that exist", ErrAlgorithm)
+	}
+	key, err := keys.Key(ctx, header.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	if key == nil || header.KeyID != "" && key.KeyID() != header.KeyID {
+		return nil, fmt.Errorf("%w: the key set answered with another key", jwk.ErrUnknownKey)
+	}
+	if string(key.Algorithm()) != header.Algorithm {
+		return nil, fmt.Errorf("%w: the key verifies %s only", ErrAlgorithm, key.Algorithm())
+	}
+	return key, nil
+}
+
+func decodeHeader(encoded string) (Header, error) {
+	text, err := b64.Decode(nil, encoded)
+	if err != nil {
+		return Header{}, malformed("header: %v", err)
+	}
+	return parseHeader(string(text))
+}
+
+// parts are the three parts of a compact serialization, as they stand in it.
+type parts struct {
+	header, payload, signature string
+	signed                     int // length of header.payload
+}
+
+// split takes a compact serialization apart without looking into its parts.
+func split(compact string, maxSize int) (p parts, err error) {
+	if maxSize <= 0 {
+		maxSize = DefaultMaxSize
+	}
+	if len(compact) > maxSize {
+		return p, malformed("%d bytes, at most %d are taken", len(compact), maxSize)
+	}
+	first := strings.IndexByte(compact, '.')
+	last := strings.LastIndexByte(compact, '.')
+	if first == last || strings.IndexByte(compact[first+1:last], '.') >= 0 {
+		return p, malformed("not three parts between dots")
+	}
+	p = parts{compact[:first], compact[first+1 : last], compact[last+1:], last}
+	if p.header == "" {
+		return p, malformed("empty header")
+	}
+	return p, nil
+}

@@ -1,0 +1,86 @@
+package jwt
+
+import (
+	"github.com/jotsmith/jotsmith/internal/strictjson"
+)
+
+const (
+	maxAudiences = 64
+	maxRoles     = 512
+)
+
+// claims are the registered claims of a token (RFC 7519 §4.1, RFC 9068 §2.2),
+// as substrings of the payload.
+type claims struct {
+	issuer, subject, id     string
+	session, client, scope  string
+	audiences, roles        []string
+	expires                 int64 // seconds since the epoch, as the others
+	notBefore, issuedAt     int64
+	hasNotBefore, hasIssued bool
+}
+
+// parse reads the claims out of payload. A registered claim of another type than
+// its own makes the token malformed, and so does a missing "exp".
+func (c *claims) parse(payload string) error {
+	var room [24]strictjson.Member
+	members, err := strictjson.Object(payload, strictjson.MaxDepth, room[:0])
+	if err != nil {
+		return refuse(ErrMalformed, "claims: %v", err)
+	}
+	hasExpiry := false
+	for _, m := range members {
+		ok := true
+		switch m.Name {
+		case "iss":
+			c.issuer, ok = nonEmpty(m.Value)
+		case "sub":
+			c.subject, ok = nonEmpty(m.Value)
+		case "jti":
+			c.id, ok = nonEmpty(m.Value)
+		case "sid":
+			c.session, ok = nonEmpty(m.Value)
+		case "client_id":
+			c.client, ok = nonEmpty(m.Value)
+		case "scope": // RFC 8693 §4.2: one string
+			c.scope, ok = strictjson.String(m.Value)
+		case "aud": // RFC 7519 §4.1.3: an array, or one string
+			if one, isString := strictjson.String(m.Value); isString {
+				c.audiences = append(c.audiences, one)
+			} else {
+				c.audiences, ok = strictjson.Strings(m.Value, maxAudiences, c.audiences)
+			}
+		case "roles":
+			c.roles, ok = strictjson.Strings(m.Value, maxRoles, c.roles)
+		case "exp": // cut off fractions so that no token lives longer
+			c.expires, _, ok = strictjson.Date(m.Value)
+			hasExpiry = true
+		case "nbf":
+			c.notBefore, ok = roundUp(m.Value)
+			c.hasNotBefore = true
+		case "iat":
+			c.issuedAt, _, ok = strictjson.Date(m.Value)
+			c.hasIssued = true
+		}
+		if !ok {
+			return refuse(ErrMalformed, "claims: %q has a value of the wrong kind or size", m.Name)
+		}
+	}
+	if !hasExpiry {
+		return refuse(ErrMalformed, "claims: no \"exp\"")
+	}
+	return nil
+}
+
+func nonEmpty(raw string) (string, bool) {
+	s, ok := strictjson.String(raw)
+	return s, ok && s != ""
+}
+
+func roundUp(raw string) (int64, bool) {
+	seconds, fraction, ok := strictjson.Date(raw)
+	if fraction {
+		seconds++
+	}
+	return seconds, ok
+}

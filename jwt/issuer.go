@@ -1,0 +1,237 @@
+package jwt
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jotsmith/jotsmith/internal/b64"
+	"github.com/jotsmith/jotsmith/internal/strictjson"
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jws"
+)
+
+// MaxLife is the longest life that an [Issuer] gives a token. What must last
+// longer is a session, which can be ended.
+const MaxLife = 24 * time.Hour
+
+// IssuerConfig says who issues tokens and with which key.
+type IssuerConfig struct {
+	Issuer string           // "iss". Required
+	Key    jwk.Signer       // Required
+	Type   string           // "typ"; default "at+jwt"
+	Now    func() time.Time // default time.Now
+}
+
+// Claims is what the caller of [Issuer.Issue] decides about a token. Subject,
+// Audience and Life are required.
+type Claims struct {
+	Subject   string
+	Audience  []string
+	Life      time.Duration // whole seconds, from 1 s to [MaxLife]
+	ID        string        // "jti"; default 128 random bits
+	SessionID string        // "sid"
+	ClientID  string        // "client_id"
+	Scope     []string      // "scope", joined with spaces
+	Roles     []string      // "roles"
+	// Custom is marshalled by encoding/json to an object whose members join the
+	// claims. A reserved name in it is refused, however its case.
+	Custom any
+}
+
+// Issuer issues tokens. It is safe for concurrent use.
+type Issuer struct {
+	signer  *jws.Signer
+	issuer  string // the member "iss" as JSON
+	now     func() time.Time
+	buffers sync.Pool
+}
+
+// reserved are the names that Custom may not have.
+var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "scope", "roles"}
+
+// NewIssuer builds an issuer. The error holds every fault of c.
+func NewIssuer(c IssuerConfig) (*Issuer, error) {
+	var faults []error
+	if c.Issuer == "" {
+		faults = append(faults, errors.New("Issuer is empty: name who issues the tokens, usually by its URL"))
+	}
+	if !utf8.ValidString(c.Issuer) || !utf8.ValidString(c.Type) {
+		faults = append(faults, errors.New("Issuer or Type is not UTF-8"))
+	}
+	if c.Key == nil {
+		faults = append(faults, errors.New("Key is nil: give a *jwk.PrivateKey or a *jwk.SecretKey"))
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("jwt issuer: %w", errors.Join(faults...))
+	}
+	if c.Type == "" {
+		c.Type = DefaultType
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	signer, err := jws.NewSigner(c.Key, c.Type)
+	if err != nil {
+		return nil, fmt.Errorf("jwt issuer: %w", err)
+	}
+	return &Issuer{signer: signer, issuer: `{"iss":` + string(appendString(nil, c.Issuer)), now: c.Now}, nil
+}
+
+// Issue makes a token with the claims iss, sub, aud, exp, iat, nbf and jti, and
+// those of sid, client_id, scope and roles that c gives. The error holds every
+// fault of c.
+func (i *Issuer) Issue(c Claims) (string, error) {
+	if err := c.check(); err != nil {
+		return "", fmt.Errorf("jwt claims: %w", err)
+	}
+	buf, ok := i.buffers.Get().(*[]byte)
+	if !ok {
+		buf = new([]byte)
+	}
+	defer i.buffers.Put(buf)
+	now := i.now().Unix()
+	b := append((*buf)[:0], i.issuer...)
+	b = appendMember(b, "sub", c.Subject)
+	b = append(b, `,"aud":`...)
+	if len(c.Audience) == 1 {
+		b = appendString(b, c.Audience[0])
+	} else {
+		b = appendStrings(b, c.Audience)
+	}
+	b = strconv.AppendInt(append(b, `,"exp":`...), now+int64(c.Life/time.Second), 10)
+	b = strconv.AppendInt(append(b, `,"iat":`...), now, 10)
+	b = strconv.AppendInt(append(b, `,"nbf":`...), now, 10)
+	if c.ID != "" {
+		b = appendMember(b, "jti", c.ID)
+	} else {
+		var id [16]byte
+		rand.Read(id[:])
+		b = append(b64.Append(append(b, `,"jti":"`...), id[:]), '"')
+	}
+	b = appendOptional(b, "sid", c.SessionID)
+	b = appendOptional(b, "client_id", c.ClientID)
+	if len(c.Scope) > 0 {
+		b = appendMember(b, "scope", strings.Join(c.Scope, " "))
+	}
+	if len(c.Roles) > 0 {
+		b = appendStrings(append(b, `,"roles":`...), c.Roles)
+	}
+	if c.Custom != nil {
+		var err error
+		if b, err = appendCustom(b, c.Custom); err != nil {
+			return "", fmt.Errorf("jwt claims: %w", err)
+		}
+	}
+	b = append(b, '}')
+	*buf = b
+	compact, err := i.signer.Sign(b)
+	if err != nil {
+		return "", fmt.Errorf("issuing: %w", err)
+	}
+	if len(compact) > jws.DefaultMaxSize {
+		return "", fmt.Errorf("issuing: the token has %d bytes, and verifiers take %d: put less into it", len(compact), jws.DefaultMaxSize)
+	}
+	return compact, nil
+}
+
+func (c *Claims) check() error {
+	var faults []error
+	fault := func(is bool, text string) {
+		if is {
+			faults = append(faults, errors.New(text))
+		}
+	}
+	fault(c.Subject == "", "Subject is empty")
+	fault(len(c.Audience) == 0, "Audience is empty: name the API that the token is for")
+	fault(len(c.Audience) > maxAudiences, "Audience holds over 64 names")
+	fault(len(c.Roles) > maxRoles, "Roles holds over 512 names")
+	fault(c.Life < time.Second || c.Life%time.Second != 0, "Life is not one or more whole seconds")
+	fault(c.Life > MaxLife, "Life is over 24 hours")
+	for _, s := range [...]string{c.Subject, c.ID, c.SessionID, c.ClientID} {
+		fault(!utf8.ValidString(s), "Subject, ID, SessionID or ClientID is not UTF-8")
+	}
+	for _, list := range [...][]string{c.Audience, c.Roles} {
+		for _, s := range list {
+			fault(s == "" || !utf8.ValidString(s), "Audience or Roles holds an empty name or one that is not UTF-8")
+		}
+	}
+	for _, s := range c.Scope {
+		fault(!isScope(s), "Scope holds a name that is not printable ASCII without space, quote and backslash (RFC 6749 §3.3)")
+	}
+	return errors.Join(faults...)
+}
+
+// isScope reports whether s is a scope-token of RFC 6749 §3.3.
+func isScope(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func appendCustom(dst []byte, custom any) ([]byte, error) {
+	text, err := json.Marshal(custom)
+	if err != nil {
+		return nil, fmt.Errorf("marshalling Custom: %w", err)
+	}
+	members, err := strictjson.Object(string(text), strictjson.MaxDepth, nil)
+	if err != nil {
+		return nil, fmt.Errorf("Custom: %w", err)
+	}
+	for _, m := range members {
+		for _, name := range reserved {
+			// Another verifier may not tell "EXP" from "exp".
+			if strings.EqualFold(m.Name, name) {
+				return nil, fmt.Errorf("Custom holds the reserved name %s", strictjson.Quote(m.Name))
+			}
+		}
+		dst = appendString(append(dst, ','), m.Name)
+		dst = append(append(dst, ':'), m.Value...)
+	}
+	return dst, nil
+}
+
+func appendOptional(dst []byte, name, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	return appendMember(dst, name, value)
+}
+
+// appendMember appends a member whose name is a constant of this package.
+func appendMember(dst []byte, name, value string) []byte {
+	dst = append(append(append(dst, `,"`...), name...), `":`...)
+	return appendString(dst, value)
+}
+
+func appendStrings(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, s)
+	}
+	return append(dst, ']')
+}
+
+// appendString appends s, valid UTF-8, as a JSON string. It writes by itself
+// only what needs no escape, and leaves everything else to encoding/json.
+func appendString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			text, _ := json.Marshal(s) // a string always marshals
+			return append(dst, text...)
+		}
+	}
+	return append(append(append(dst, '"'), s...), '"')
+}

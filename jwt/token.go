@@ -1,0 +1,128 @@
+package jwt
+
+import (
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jotsmith/jotsmith/internal/strictjson"
+	"github.com/jotsmith/jotsmith/jwk"
+)
+
+// Token is a verified token. Only a [Verifier] makes one. It is immutable and
+// safe for concurrent use. Its principal is the pair of issuer and subject: a
+// subject alone means nothing among several issuers.
+//
+// It prints as its key's algorithm and its time of expiry, without any claim.
+type Token struct {
+	claims   claims
+	typ      string
+	key      jwk.Verifier
+	payload  string
+	facts    [4]Fact
+	hasFacts bool
+
+	audienceRoom [2]string
+	roleRoom     [4]string
+}
+
+// Issuer returns "iss", never empty.
+func (t *Token) Issuer() string { return t.claims.issuer }
+
+// Subject returns "sub", empty where the token has none.
+func (t *Token) Subject() string { return t.claims.subject }
+
+// ID returns "jti", empty where the token has none.
+func (t *Token) ID() string { return t.claims.id }
+
+// SessionID returns "sid", empty where the token has none.
+func (t *Token) SessionID() string { return t.claims.session }
+
+// ClientID returns "client_id" (RFC 8693 §4.3), empty where the token has none.
+func (t *Token) ClientID() string { return t.claims.client }
+
+// Audiences iterates over "aud".
+func (t *Token) Audiences() iter.Seq[string] { return slices.Values(t.claims.audiences) }
+
+// HasAudience reports whether "aud" names audience, byte for byte.
+func (t *Token) HasAudience(audience string) bool {
+	return slices.Contains(t.claims.audiences, audience)
+}
+
+// Scopes iterates over the names in "scope".
+func (t *Token) Scopes() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for s := range strings.SplitSeq(t.claims.scope, " ") {
+			if s != "" && !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// HasScope reports whether "scope" holds name.
+func (t *Token) HasScope(name string) bool {
+	for s := range t.Scopes() {
+		if s == name {
+			return true
+		}
+	}
+	return false
+}
+
+// Roles iterates over "roles".
+func (t *Token) Roles() iter.Seq[string] { return slices.Values(t.claims.roles) }
+
+// HasRole reports whether "roles" holds name.
+func (t *Token) HasRole(name string) bool { return slices.Contains(t.claims.roles, name) }
+
+// IssuedAt returns "iat", the zero time where the token has none.
+func (t *Token) IssuedAt() time.Time { return date(t.claims.issuedAt, t.claims.hasIssued) }
+
+// NotBefore returns "nbf", the zero time where the token has none.
+func (t *Token) NotBefore() time.Time { return date(t.claims.notBefore, t.claims.hasNotBefore) }
+
+// ExpiresAt returns "exp", which every token has.
+func (t *Token) ExpiresAt() time.Time { return date(t.claims.expires, true) }
+
+func date(seconds int64, present bool) time.Time {
+	if !present {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
+}
+
+// KeyID returns the id of the key that verified the token.
+func (t *Token) KeyID() string { return t.key.KeyID() }
+
+// Algorithm returns the algorithm of the key that verified the token.
+func (t *Token) Algorithm() jwk.Algorithm { return t.key.Algorithm() }
+
+// Type returns "typ" as the header spells it.
+func (t *Token) Type() string { return t.typ }
+
+// String returns the algorithm and the expiry.
+func (t Token) String() string {
+	return fmt.Sprintf("jwt.Token(%s, expires %s)", t.Algorithm(), t.ExpiresAt().UTC().Format(time.RFC3339))
+}
+
+// Format prints String under every verb.
+func (t Token) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
+
+// LogValue returns String.
+func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
+
+// Decode decodes the claims of t into a T, by the rules of encoding/json save
+// that names must be spelled exactly as the fields' are. It decodes anew at each
+// call, so that no caller can change what another one sees.
+func Decode[T any](t *Token) (T, error) {
+	var v T
+	if err := strictjson.Unmarshal([]byte(t.payload), &v, strictjson.MaxDepth); err != nil {
+		var zero T
+		return zero, fmt.Errorf("decoding claims into %T: %w", v, err)
+	}
+	return v, nil
+}
