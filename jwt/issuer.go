@@ -27,6 +27,9 @@ type IssuerConfig struct {
 	Key    jwk.Signer       // Required
 	Type   string           // "typ"; default "at+jwt"
 	Now    func() time.Time // default time.Now
+	// MaxSize is how long a token may get, which its verifiers must accept;
+	// default 16 KiB, as theirs.
+	MaxSize int
 }
 
 // Claims is what the caller of [Issuer.Issue] decides about a token. Subject,
@@ -35,6 +38,7 @@ type Claims struct {
 	Subject   string
 	Audience  []string
 	Life      time.Duration // whole seconds, from 1 s to [MaxLife]
+	IssuedAt  time.Time     // "iat" and "nbf", in whole seconds; zero: now
 	ID        string        // "jti"; default 128 random bits
 	SessionID string        // "sid"
 	ClientID  string        // "client_id"
@@ -50,6 +54,7 @@ type Issuer struct {
 	signer  *jws.Signer
 	issuer  string // the member "iss" as JSON
 	now     func() time.Time
+	maxSize int
 	buffers sync.Pool
 }
 
@@ -77,11 +82,14 @@ func NewIssuer(c IssuerConfig) (*Issuer, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.MaxSize <= 0 {
+		c.MaxSize = jws.DefaultMaxSize
+	}
 	signer, err := jws.NewSigner(c.Key, c.Type)
 	if err != nil {
 		return nil, fmt.Errorf("jwt issuer: %w", err)
 	}
-	return &Issuer{signer: signer, issuer: `{"iss":` + string(appendString(nil, c.Issuer)), now: c.Now}, nil
+	return &Issuer{signer: signer, issuer: `{"iss":` + string(appendString(nil, c.Issuer)), now: c.Now, maxSize: c.MaxSize}, nil
 }
 
 // Issue makes a token with the claims iss, sub, aud, exp, iat, nbf and jti, and
@@ -96,7 +104,11 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 		buf = new([]byte)
 	}
 	defer i.buffers.Put(buf)
-	now := i.now().Unix()
+	issuedAt := c.IssuedAt
+	if issuedAt.IsZero() {
+		issuedAt = i.now()
+	}
+	now := issuedAt.Unix()
 	b := append((*buf)[:0], i.issuer...)
 	b = appendMember(b, "sub", c.Subject)
 	b = append(b, `,"aud":`...)
@@ -135,8 +147,8 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("issuing: %w", err)
 	}
-	if len(compact) > jws.DefaultMaxSize {
-		return "", fmt.Errorf("issuing: the token has %d bytes, and verifiers take %d: put less into it", len(compact), jws.DefaultMaxSize)
+	if len(compact) > i.maxSize {
+		return "", fmt.Errorf("issuing: the token has %d bytes, and verifiers take %d: put less into it", len(compact), i.maxSize)
 	}
 	return compact, nil
 }
