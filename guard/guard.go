@@ -1,0 +1,209 @@
+// Package guard protects net/http handlers with access tokens: it takes the
+// bearer token out of a request (RFC 6750 §2.1), verifies it, asks the rules of
+// package authz, and answers whoever may not pass.
+//
+//	g, err := guard.New(ctx, guard.Config{Issuer: "https://auth.example.com", Audience: "https://tasks.example.com"})
+//	…
+//	mux.Handle("GET /tasks", g.HandlerFunc(listTasks, authz.Scope("tasks:read")))
+//
+// Keys and revocations are found through the issuer's metadata and followed in
+// the background until Close; no request waits for them, and a warm token takes
+// no lock. A decision is [Guard.Check], an answer [Guard.Refuse]; Handler is
+// the two of them around a handler.
+//
+// It refuses to read tokens from a query, a form or a cookie, to tell a caller
+// why a token is bad (the log knows, by the id in the answer), to write any
+// part of a token anywhere, and to pass a request on while it cannot tell
+// whether the token has been revoked, unless a Dangerously… field says so.
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jotsmith/jotsmith/authz"
+	"github.com/jotsmith/jotsmith/internal/fetch"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/revocation"
+)
+
+// Config says whose tokens to accept. Issuer and Audience are required, or else
+// Verifier alone.
+type Config struct {
+	Issuer   string // as its metadata spells it: https, or http on loopback
+	Audience string // this API's name, as tokens spell it
+
+	// Verifier takes the place of Issuer and Audience: a ready one, for
+	// programs that have keys and revocations at hand. Nothing is fetched.
+	Verifier *jwt.Verifier
+
+	MaxStale time.Duration // how long to go on without the revocation feed; default 60 s, at least 2 s
+	Leeway   time.Duration // for clocks that differ; as jwt.Policy.Leeway
+	Client   *http.Client  // nil: one that dials private addresses only for the issuer's own origin, and no proxy
+	Log      *slog.Logger  // nil: slog.Default()
+
+	// Observe, if set, sees each decision as it is made; it must return soon.
+	Observe func(r *http.Request, o Observation)
+
+	// OnRevocations, if set, sees each document of the feed that was accepted.
+	OnRevocations func(d *revocation.Document)
+
+	// DangerouslyIgnoreRevocation is for issuers that have no feed: tokens live
+	// until they expire, whatever happens.
+	DangerouslyIgnoreRevocation bool
+
+	// DangerouslyFailOpen lets tokens live until they expire while the feed
+	// cannot be read.
+	DangerouslyFailOpen bool
+}
+
+// Observation is one decision. When a rule denied a good token, both Token and
+// Err are set.
+type Observation struct {
+	Token *jwt.Token
+	Err   error
+	Took  time.Duration // of verification; 0 if there was nothing to verify
+	Warm  bool          // the signature had been verified before
+}
+
+// Guard protects handlers. It is safe for concurrent use.
+type Guard struct {
+	c        Config
+	realm    string
+	client   *http.Client
+	verifier atomic.Pointer[jwt.Verifier] // nil until keys and revocations are there
+
+	cancel context.CancelFunc
+	work   sync.WaitGroup
+	ready  chan struct{}
+	broken chan error            // a fault that waiting cannot mend
+	stuck  atomic.Pointer[error] // what connecting is waiting for
+	feed   atomic.Pointer[revocation.Follower]
+}
+
+// New builds a Guard and waits until it has metadata, keys and revocations. Its
+// error says what was missing when ctx ended; give it a deadline. Close ends
+// the background work.
+func New(ctx context.Context, c Config) (*Guard, error) {
+	g, err := NewLazy(c)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-g.ready:
+		return g, nil
+	case err = <-g.broken:
+	case <-ctx.Done():
+		err = g.waitingFor(ctx)
+	}
+	g.Close()
+	return nil, err
+}
+
+// NewLazy builds a Guard that starts at once. Until it has metadata, keys and
+// revocations it answers 503 keys_unavailable to every request with a token.
+func NewLazy(c Config) (*Guard, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("guard: %w", err)
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &Guard{c: c, realm: c.Audience, client: c.Client, cancel: cancel, ready: make(chan struct{}), broken: make(chan error, 1)}
+	if c.Verifier != nil {
+		g.realm = "api"
+		g.verifier.Store(c.Verifier)
+		close(g.ready)
+		return g, nil
+	}
+	if g.client == nil {
+		var err error
+		if g.client, err = fetch.Client(c.Issuer); err != nil {
+			cancel()
+			return nil, fmt.Errorf("guard: issuer %w", err)
+		}
+	}
+	g.work.Go(func() { g.run(ctx) })
+	return g, nil
+}
+
+func (c *Config) check() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if c.Verifier != nil {
+		if c.Issuer != "" || c.Audience != "" || c.MaxStale != 0 || c.Leeway != 0 || c.Client != nil || c.OnRevocations != nil ||
+			c.DangerouslyIgnoreRevocation || c.DangerouslyFailOpen {
+			fault("Verifier decides by itself: Issuer, Audience, MaxStale, Leeway, Client, OnRevocations and Dangerously… must be empty beside it")
+		}
+		return errors.Join(faults...)
+	}
+	if err := fetch.CheckURL(c.Issuer); err != nil {
+		fault("Issuer %w", err)
+	}
+	// The audience stands in challenges as a quoted-string (RFC 9110 §5.6.4);
+	// a URI needs no character that would have to be escaped there.
+	if c.Audience == "" || strings.ContainsFunc(c.Audience, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+		fault("Audience %q must be this API's name, a URI such as https://tasks.example.com: without it, tokens for other APIs would be accepted", c.Audience)
+	}
+	if c.MaxStale != 0 && c.MaxStale < 2*time.Second {
+		fault("MaxStale is %v, must be at least 2s", c.MaxStale)
+	}
+	if c.Leeway > 10*time.Minute {
+		fault("Leeway is %v, must be at most 10m", c.Leeway)
+	}
+	if c.DangerouslyIgnoreRevocation && (c.DangerouslyFailOpen || c.MaxStale != 0 || c.OnRevocations != nil) {
+		fault("DangerouslyIgnoreRevocation leaves no feed for MaxStale, OnRevocations and DangerouslyFailOpen to speak of")
+	}
+	return errors.Join(faults...)
+}
+
+// Close ends the background work and waits for it. Requests that still come are
+// decided by what is known, until that is stale.
+func (g *Guard) Close() {
+	g.cancel()
+	g.work.Wait()
+	if g.c.Client == nil && g.client != nil {
+		g.client.CloseIdleConnections()
+	}
+}
+
+// Handler lets requests through to h that carry a good token and satisfy every
+// rule, and answers the others. Inside h, [Token] returns the token. Without
+// rules, any good token passes.
+func (g *Guard) Handler(h http.Handler, rules ...authz.Rule) http.Handler {
+	for _, rule := range rules {
+		if rule == nil {
+			panic("guard: nil rule")
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t, err := g.Check(r, rules...)
+		if err != nil {
+			g.Refuse(w, r, err)
+			return
+		}
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tokenKey{}, t)))
+	})
+}
+
+// HandlerFunc is [Guard.Handler] for a function.
+func (g *Guard) HandlerFunc(h http.HandlerFunc, rules ...authz.Rule) http.Handler {
+	return g.Handler(h, rules...)
+}
+
+type tokenKey struct{}
+
+// Token returns the verified token of a request that came through
+// [Guard.Handler], and nil for any other.
+func Token(r *http.Request) *jwt.Token {
+	t, _ := r.Context().Value(tokenKey{}).(*jwt.Token)
+	return t
+}

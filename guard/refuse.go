@@ -1,0 +1,109 @@
+package guard
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+
+	"github.com/jotsmith/jotsmith/authz"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// answers is the whole table from a reason to what the caller is told; the
+// first that fits. Reasons that share a code cannot be told apart outside.
+var answers = []struct {
+	reason    error
+	code      wire.Code
+	challenge string // error of the challenge (RFC 6750 §3.1)
+}{
+	{ErrNoToken, wire.CodeTokenMissing, ""}, // §3.1: no error where no credential was sent
+	{ErrManyTokens, wire.CodeInvalidRequest, "invalid_request"},
+	{jwt.ErrKeysUnavailable, wire.CodeKeysUnavailable, ""},
+	{jwt.ErrRevocationUnavailable, wire.CodeRevocationUnavailable, ""},
+	{jwt.ErrMalformed, wire.CodeTokenMalformed, "invalid_token"},
+	{jwt.ErrAlgorithm, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrUnknownKey, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrSignature, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrType, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrIssuer, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrAudience, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrNotYetValid, wire.CodeTokenInvalid, "invalid_token"},
+	{jwt.ErrExpired, wire.CodeTokenExpired, "invalid_token"},
+	{jwt.ErrRevoked, wire.CodeTokenRevoked, "invalid_token"},
+}
+
+// retryAfter is what a 503 asks for, in seconds: by then the next tries to
+// reach the issuer have been made.
+const retryAfter = 5
+
+// Refuse answers a request that [Guard.Check], or a handler's own rule with an
+// *authz.Denied, refused. The answer tells a stable code and an id; the log
+// line with that id tells the reason.
+func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	code, challenge, scope := classify(err)
+	p := wire.NewProblem(code, rand.Text())
+	if code == wire.CodeInvalidRequest {
+		p.Title = "More than one token was sent."
+	}
+	h := w.Header()
+	h.Set("Content-Type", wire.MediaTypeProblem)
+	h.Set("Cache-Control", "no-store")
+	switch p.Status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
+		h.Set("WWW-Authenticate", g.challenge(challenge, scope))
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	level := slog.LevelInfo
+	if p.Status >= 500 {
+		level = slog.LevelWarn
+	}
+	// Neither path nor query: people put tokens into both.
+	g.c.Log.LogAttrs(r.Context(), level, "request refused",
+		slog.String("id", p.ID), slog.String("code", string(code)), slog.String("reason", clip(err)),
+		slog.String("route", r.Pattern), slog.String("remote", r.RemoteAddr))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}
+
+func classify(err error) (code wire.Code, challenge, scope string) {
+	if d, ok := errors.AsType[*authz.Denied](err); ok {
+		return wire.CodeForbidden, "insufficient_scope", d.Scope
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.reason) {
+			return a.code, a.challenge, ""
+		}
+	}
+	return wire.CodeInternal, "", ""
+}
+
+// challenge writes WWW-Authenticate (RFC 6750 §3). Each part is checked where
+// it is made, to need no escaping: the realm by New, scopes by package authz.
+func (g *Guard) challenge(name, scope string) string {
+	s := `Bearer realm="` + g.realm + `"`
+	if name != "" {
+		s += `, error="` + name + `"`
+	}
+	if scope != "" {
+		s += `, scope="` + scope + `"`
+	}
+	return s
+}
+
+// clip bounds what a stranger can make the log hold.
+func clip(err error) string {
+	const most = 500
+	if err == nil {
+		return "no reason was given"
+	}
+	s := err.Error()
+	if len(s) > most {
+		s = s[:most] + "…"
+	}
+	return s
+}
