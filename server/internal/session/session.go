@@ -126,3 +126,9 @@ var (
 	ErrRefused     = errors.New("refresh refused")
 	ErrStoreBehind = errors.New("the store is behind the tokens that it handed out")
 )
+
+// Why a session or an account may have no tokens.
+var (
+	ErrEnded    = errors.New("session has ended")
+	ErrDisabled = errors.New("account is disabled")
+)

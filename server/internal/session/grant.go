@@ -1,0 +1,256 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+// StartRequest is what a session is asked for.
+type StartRequest struct {
+	Audience  string // "" is the catalog's default API
+	Scope     string // "" is all that the account's roles give
+	Client    string // "" is FirstParty
+	Transport string // "" is Body
+}
+
+// Presented is how a refresh token came.
+type Presented struct {
+	Client    string // "" is FirstParty
+	Transport string // "" is Body
+}
+
+func (p Presented) complete() Presented {
+	if p.Client == "" {
+		p.Client = FirstParty
+	}
+	if p.Transport == "" {
+		p.Transport = Body
+	}
+	return p
+}
+
+// Tokens is what a log-in or a refresh is answered.
+type Tokens struct {
+	AccessToken  string
+	RefreshToken string
+	ExpiresIn    time.Duration // of the access token
+	Session      ID
+	Scope        string // granted, space-separated
+	Audience     string
+	Holder       account.Account
+}
+
+// maxText bounds what a caller chooses and a row keeps.
+const maxText = 1024
+
+// Start starts a session of holder, who has been authenticated, and hands out
+// its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled;
+// fault.ErrNotFound where there is no such account.
+func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.ID, req StartRequest) (Tokens, error) {
+	api, err := s.catalog.API(req.Audience)
+	if err != nil {
+		return Tokens{}, err
+	}
+	p := Presented{req.Client, req.Transport}.complete()
+	if p.Transport != Body && p.Transport != Cookie {
+		return Tokens{}, fmt.Errorf("starting a session: unknown transport %q", p.Transport)
+	}
+	if len(req.Scope) > maxText {
+		return Tokens{}, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(req.Scope), maxText)
+	}
+	mac, err := s.ring.MAC()
+	if err != nil {
+		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+	}
+	first := refreshToken{generation: 1}
+	rand.Read(first.handle[:])
+	refresh, err := s.minter.refresh(mac, first)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+	}
+
+	var tokens Tokens
+	err = s.store.StartSession(ctx, holder, func(a account.Account, now time.Time) (Session, audit.Event, error) {
+		if a.Disabled {
+			return Session{}, audit.Event{}, ErrDisabled
+		}
+		scopes, err := s.catalog.Grant(a.Roles, req.Scope)
+		if err != nil {
+			return Session{}, audit.Event{}, err
+		}
+		started := Session{
+			ID: NewID(first.handle), Account: a.ID, AccountVersion: a.Version,
+			Client: p.Client, Transport: p.Transport,
+			Audience: api.Audience, Scope: req.Scope,
+			Device: clip(actor.Device), Address: clip(actor.Address),
+			Generation: first.generation, MACKey: mac.KeyID(),
+			CreatedAt: now, RotatedAt: now,
+			// Whole seconds, as tokens have them.
+			ExpiresAt: now.Add(s.absolute).Truncate(time.Second),
+		}
+		tokens, err = s.mint(Row{started, a}, api, scopes, now)
+		if err != nil {
+			return Session{}, audit.Event{}, err
+		}
+		return started, event("session.start", audit.OK, "", started, actor), nil
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("starting a session of %s: %w", holder, err)
+	}
+	tokens.RefreshToken = refresh
+	return tokens, nil
+}
+
+// errChanged tells Refresh to ask the store once more.
+var errChanged = errors.New("account changed in the meantime")
+
+// Refresh answers a refresh token with its successor and a new access token.
+// A token that is forged is refused without reading anything. ErrRefused,
+// ErrStoreBehind.
+func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, p Presented) (Tokens, error) {
+	presented, err := s.minter.parseRefresh(token)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	id := NewID(presented.handle)
+	mac, err := s.ring.MAC()
+	if err != nil {
+		return Tokens{}, fmt.Errorf("refreshing session %s: %w", id, err)
+	}
+	var tokens Tokens
+	for range 2 {
+		err = s.store.RefreshSession(ctx, id, func(row Row, now time.Time) (step Step, err error) {
+			o := Decide(row, presented.generation, p.complete(), s.limits, now)
+			tokens, step, err = s.perform(o, row, presented, mac, actor, now)
+			return step, err
+		})
+		if !errors.Is(err, errChanged) {
+			break
+		}
+	}
+	switch {
+	case err == nil:
+		return tokens, nil
+	case errors.Is(err, errChanged):
+		return Tokens{}, fmt.Errorf("%w: session %s and its account disagree, also when read again", fault.ErrUnavailable, id)
+	case errors.Is(err, fault.ErrNotFound):
+		return Tokens{}, fmt.Errorf("%w: session %s is not in the store", ErrRefused, id)
+	case errors.Is(err, ErrStoreBehind):
+		s.log.ErrorContext(ctx, "a genuine refresh token is newer than its row: the store was restored, lags or was copied", "session", id)
+	}
+	return Tokens{}, fmt.Errorf("refreshing session %s: %w", id, err)
+}
+
+// perform says what o changes and mints what it hands out. It runs inside the
+// store's transaction, so that no right taken away in a later one stands in a
+// token.
+func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.SecretKey, actor audit.Actor, now time.Time) (Tokens, Step, error) {
+	refused := fmt.Errorf("%w: %v", ErrRefused, o)
+	audited := func(act, outcome string) *audit.Event {
+		e := event(act, outcome, o.String(), row.Session, actor)
+		return &e
+	}
+	switch o {
+	case Foreign:
+		return Tokens{}, Step{Event: audited("session.refresh", audit.Refused)}, refused
+	case Ended:
+		return Tokens{}, Step{}, refused
+	case Barred:
+		return Tokens{}, Step{End: o.String(), FactLife: s.FactLife(), Event: audited("session.end", audit.OK)}, refused
+	case Changed:
+		return Tokens{}, Step{}, errChanged
+	case Theft:
+		return Tokens{}, Step{End: o.String(), FactLife: s.FactLife(), Event: audited("session.theft", audit.Refused)}, refused
+	case Behind:
+		return Tokens{}, Step{}, ErrStoreBehind
+	}
+
+	// The API may have been withdrawn since the session began.
+	api, err := s.catalog.API(row.Audience)
+	if err != nil {
+		return Tokens{}, Step{}, fmt.Errorf("%w: %w %q", ErrRefused, err, row.Audience)
+	}
+	var step Step
+	next := refreshToken{presented.handle, row.Generation}
+	switch o {
+	case Rotate:
+		next.generation++
+		step = Step{Rotate: true, MACKey: mac.KeyID(), Address: clip(actor.Address)}
+	default:
+		// The key that the successor was made with the first time, so that it
+		// comes out the same.
+		var ok bool
+		if mac, ok = s.ring.MACKey(row.MACKey); !ok {
+			return Tokens{}, Step{}, fmt.Errorf("MAC key %s is not in the key ring", row.MACKey)
+		}
+		if o == Forgive {
+			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}
+		}
+	}
+	tokens, err := s.mint(row, api, s.catalog.Narrow(row.Holder.Roles, row.Scope), now)
+	if err != nil {
+		return Tokens{}, Step{}, err
+	}
+	tokens.RefreshToken, err = s.minter.refresh(mac, next)
+	if err != nil {
+		return Tokens{}, Step{}, err
+	}
+	return tokens, step, nil
+}
+
+// mint makes an access token as of now, in the store's time, that ends with the
+// session at the latest.
+func (s *Service) mint(row Row, api catalog.API, scopes []string, now time.Time) (Tokens, error) {
+	issuer, err := s.ring.Issuer(keyring.Access, api.Algorithm, s.issuer, "at+jwt")
+	if err != nil {
+		return Tokens{}, err
+	}
+	issuedAt := now.Truncate(time.Second)
+	life := min(api.Life, row.ExpiresAt.Sub(issuedAt)).Truncate(time.Second)
+	access, err := issuer.Issue(jwt.Claims{
+		Subject:   string(row.Account),
+		Audience:  []string{api.Audience},
+		IssuedAt:  issuedAt,
+		Life:      life,
+		SessionID: string(row.ID),
+		ClientID:  row.Client,
+		Scope:     scopes,
+		Roles:     row.Holder.Roles,
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("minting an access token: %w", err)
+	}
+	return Tokens{
+		AccessToken: access, ExpiresIn: life, Session: row.ID,
+		Scope: strings.Join(scopes, " "), Audience: api.Audience, Holder: row.Holder,
+	}, nil
+}
+
+func event(act, outcome, rule string, on Session, actor audit.Actor) audit.Event {
+	return audit.Event{
+		Act: act, Outcome: outcome, Rule: rule,
+		Targets: map[string]string{"session": string(on.ID), "account": string(on.Account)},
+		Actor:   actor,
+	}
+}
+
+// clip bounds what a caller sends about itself, at a rune's edge.
+func clip(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	if len(s) <= maxText {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxText], "")
+}
