@@ -1,0 +1,97 @@
+package sqlite
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+)
+
+// drift is how far the wall clock may be off before somebody has to look.
+const drift = 2 * time.Second
+
+// A clock is the store's time: it never runs backwards, not even over a
+// restart. While the wall clock is a little behind, it stands still.
+type clock struct {
+	wall func() time.Time
+	log  *slog.Logger
+
+	mu     sync.Mutex
+	high   time.Time // highest time handed out or found in the file
+	last   time.Time // the wall clock's last reading, with the monotonic one
+	behind bool      // the wall clock was more than drift behind at last
+}
+
+// start begins at mark, the highest time in the file.
+func (c *clock) start(mark int64, accept bool) error {
+	c.last = c.wall()
+	c.high = moment(mark)
+	late := c.high.Sub(c.last)
+	switch {
+	case mark == 0 || late <= drift:
+		return nil
+	case accept:
+		c.log.Warn("going on from the wall clock, which is behind the database", "behind", late, "database_time", c.high)
+		c.high = time.Time{}
+		return nil
+	}
+	return fmt.Errorf("%w by %v: it says %s and the database was written at %s; correct the clock, or, where the clock is right and that time was wrong, start once with --dangerously-accept-clock",
+		fault.ErrClock, late.Round(time.Millisecond), c.last.UTC().Format(time.RFC3339), c.high.Format(time.RFC3339))
+}
+
+// now answers the time in microseconds, or ErrClock.
+func (c *clock) now() (time.Time, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.wall()
+	// Sub uses the monotonic clock where both have it; Round takes it away.
+	if jump := t.Round(0).Sub(c.last.Round(0)) - t.Sub(c.last); jump > drift {
+		c.log.Warn("the wall clock jumped ahead; the store's time follows", "by", jump)
+	}
+	c.last = t
+	late := c.high.Sub(t)
+	if was := c.behind; was != (late > drift) {
+		c.behind = !was
+		if c.behind {
+			c.log.Error("the wall clock is behind the store's time; nothing is decided until it has caught up", "behind", late)
+		} else {
+			c.log.Info("the wall clock has caught up with the store's time")
+		}
+	}
+	if c.behind {
+		return time.Time{}, fmt.Errorf("%w by %v; correct the clock", fault.ErrClock, late.Round(time.Millisecond))
+	}
+	if late < 0 {
+		c.high = t.UTC().Truncate(time.Microsecond)
+	}
+	return c.high, nil
+}
+
+// micros is t as it stands in the file; 0 is the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func moment(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// at scans a moment.
+type at time.Time
+
+func (t *at) Scan(src any) error {
+	us, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("%w: a time is %T", errDamaged, src)
+	}
+	*t = at(moment(us))
+	return nil
+}

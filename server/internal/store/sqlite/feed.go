@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"context"
+	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/feed"
+)
+
+// FeedHead reads the head.
+func (s *Store) FeedHead(ctx context.Context) (h feed.Head, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		h, err = c.head()
+		return err
+	})
+	return h, err
+}
+
+func (c *conn) head() (h feed.Head, err error) {
+	err = c.row(`SELECT epoch, n FROM feed_head`).Scan(&h.Epoch, &h.Position)
+	return h, err
+}
+
+// FeedSince reads facts and head as of one moment. The time is that just
+// before: what was committed until then is in the answer.
+func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact, h feed.Head, now time.Time, err error) {
+	if now, err = s.Now(); err != nil {
+		return nil, h, now, err
+	}
+	err = s.read(ctx, func(c *conn) error {
+		return c.snapshot(func() error {
+			if h, err = c.head(); err != nil || after >= h.Position {
+				return err
+			}
+			return c.each(`SELECT kind, value, before_at, expires_at, position FROM fact WHERE position > ? AND expires_at > ? ORDER BY position, kind, value`,
+				func(row scanner) error {
+					var f feed.Fact
+					if err := row.Scan(&f.Kind, &f.Value, (*at)(&f.Before), (*at)(&f.Expires), &f.Position); err != nil {
+						return err
+					}
+					facts = append(facts, f)
+					return nil
+				}, int64(after), micros(now))
+		})
+	})
+	return facts, h, now, err
+}
+
+// snapshot lets f read one state of the database with several statements.
+func (c *conn) snapshot(f func() error) error {
+	if _, err := c.exec(`BEGIN`); err != nil {
+		return err
+	}
+	err := f()
+	if _, end := c.exec(`COMMIT`); err == nil {
+		err = end
+	}
+	return err
+}

@@ -1,0 +1,210 @@
+// Package sqlite keeps everything in one SQLite file: accounts (see account),
+// sessions (session), keys (keyring), revocations (feed) and the outbox of
+// audit events (audit). It is meant for production on one node.
+//
+// One connection writes. Its goroutine lets the transitions of many callers
+// share one transaction, each under a savepoint of its own, and answers them
+// when that transaction is on the disk (WAL, synchronous=FULL). A few
+// read-only connections answer what changes nothing.
+//
+// The package decides nothing: whether a refresh succeeds or who may change an
+// account is the business of the functions that are passed in and of the
+// packages that call it. It does not keep a second process away from the file;
+// the command locks the data directory.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/feed"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/session"
+)
+
+var (
+	_ account.Store = (*Store)(nil)
+	_ session.Store = (*Store)(nil)
+	_ keyring.Store = (*Store)(nil)
+	_ feed.Store    = (*Store)(nil)
+)
+
+// Config says where a store is and what time it is.
+type Config struct {
+	Path string           // of the database file; required, made where absent
+	Now  func() time.Time // the wall clock; default time.Now
+	Log  *slog.Logger     // default slog.Default
+
+	// DangerouslyAcceptClock opens a store whose highest time lies ahead of
+	// the wall clock, and goes on from the wall clock: times that were already
+	// handed out are handed out again.
+	DangerouslyAcceptClock bool
+}
+
+// A Store is safe for concurrent use.
+type Store struct {
+	path    string
+	id      string
+	clock   *clock
+	log     *slog.Logger
+	writer  *conn
+	readers chan *conn
+
+	jobs      chan *job
+	closing   chan struct{}
+	stopped   chan struct{}
+	close     func() error
+	committed chan struct{}
+	failure   failure
+}
+
+// readers is the number of connections that read.
+const readers = 4
+
+// Open opens the store at c.Path and brings its tables up to date. What is no
+// database of this program, is damaged, or was written by a newer version is
+// refused with an error that says what to do, and is left as it is.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	s := &Store{
+		clock:     &clock{wall: c.Now, log: c.Log},
+		log:       c.Log,
+		readers:   make(chan *conn, readers),
+		jobs:      make(chan *job, maxBatch),
+		closing:   make(chan struct{}),
+		stopped:   make(chan struct{}),
+		committed: make(chan struct{}, 1),
+	}
+	s.close = sync.OnceValue(s.shut)
+	if err := s.open(ctx, c); err != nil {
+		s.disconnect()
+		return nil, fmt.Errorf("opening database %s: %w", c.Path, err)
+	}
+	go s.write()
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context, c Config) (err error) {
+	if s.path, err = locate(c.Path); err != nil {
+		return err
+	}
+	standing, err := inspect(ctx, s.path)
+	if err != nil {
+		return explain(err)
+	}
+	if s.writer, err = prepare(ctx, s.path, standing); err != nil {
+		return explain(err)
+	}
+	mark, err := s.identify()
+	if err != nil {
+		return explain(err)
+	}
+	if err := s.clock.start(mark, c.DangerouslyAcceptClock); err != nil {
+		return err
+	}
+	if c.DangerouslyAcceptClock {
+		if _, err := s.writer.exec(`UPDATE store SET mark = ?`, micros(c.Now())); err != nil {
+			return explain(err)
+		}
+	}
+	for range readers {
+		r, err := connect(ctx, s.path, reading)
+		if err != nil {
+			return explain(err)
+		}
+		s.readers <- r
+	}
+	return nil
+}
+
+// Close commits what has been handed over, refuses what comes later with
+// ErrUnavailable, and closes the file. Only the first call does anything.
+func (s *Store) Close() error { return s.close() }
+
+func (s *Store) shut() error {
+	close(s.closing)
+	<-s.stopped
+	return s.disconnect()
+}
+
+// disconnect closes the readers, waiting for those at work, and then the
+// writer, which as the last one folds the log into the file.
+func (s *Store) disconnect() error {
+	var errs []error
+	select {
+	case <-s.stopped:
+		for range readers {
+			errs = append(errs, (<-s.readers).close())
+		}
+	default: // opening failed half-way
+		for len(s.readers) > 0 {
+			errs = append(errs, (<-s.readers).close())
+		}
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Now answers the store's time: the wall clock, but never earlier than any
+// time that was written. ErrClock while the wall clock is more than 2 s behind
+// that.
+func (s *Store) Now() (time.Time, error) { return s.clock.now() }
+
+// Committed receives after a transaction that published a revocation has
+// been committed. Several may share one wake-up.
+func (s *Store) Committed() <-chan struct{} { return s.committed }
+
+// Check says why the store cannot do its work now, if it cannot. Where the
+// last commit failed it tries another one, so that a full disk that was given
+// room is noticed.
+func (s *Store) Check(ctx context.Context) error {
+	if _, err := s.Now(); err != nil {
+		return err
+	}
+	if s.failure.get() != nil {
+		return s.do(ctx, func(t *tx) error { t.wrote = true; return nil })
+	}
+	return s.read(ctx, func(r *conn) error {
+		var one int
+		return r.row(`SELECT one FROM store`).Scan(&one)
+	})
+}
+
+// Integrity reads the whole file and says what is damaged. It takes as long as
+// reading the file takes.
+func (s *Store) Integrity(ctx context.Context) error {
+	return s.read(ctx, func(r *conn) error { return r.check(ctx, `PRAGMA integrity_check(3)`) })
+}
+
+// read lends a reading connection to f.
+func (s *Store) read(ctx context.Context, f func(*conn) error) error {
+	select {
+	case <-s.closing:
+		return errClosed
+	default:
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.closing:
+		return errClosed
+	case r := <-s.readers:
+		defer func() { s.readers <- r }()
+		return explain(f(r))
+	}
+}
+
+var errClosed = fmt.Errorf("%w: the database is closed", fault.ErrUnavailable)
