@@ -32,18 +32,16 @@ func NewSet(keys ...Verifier) (*Set, error) {
 	s := &Set{keys: slices.Clone(keys), byID: make(map[string]Verifier, len(keys))}
 	secrets := 0
 	for i, k := range keys {
+		made := false // by a function of this package
 		switch k := k.(type) {
 		case *SecretKey:
-			if k == nil {
-				return nil, fmt.Errorf("key %d of the set is nil", i)
-			}
+			made = k != nil && k.hmac != nil
 			secrets++
 		case *PublicKey:
-			if k == nil {
-				return nil, fmt.Errorf("key %d of the set is nil", i)
-			}
-		default:
-			return nil, fmt.Errorf("key %d of the set is nil", i)
+			made = k != nil && k.half != nil
+		}
+		if !made {
+			return nil, fmt.Errorf("key %d of the set is nil or empty", i)
 		}
 		if _, twice := s.byID[k.KeyID()]; twice {
 			return nil, fmt.Errorf("two keys of the set have the key id %q", clip(k.KeyID()))

@@ -120,7 +120,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	if v.cache != nil {
 		if e := v.cache.find(compact); e != nil {
 			if v.policy.Keys.Trusts(e.token.key) {
-				return v.admit(&e.token)
+				return v.admit(&e.token, v.policy.Now())
 			}
 			v.cache.remove(e)
 		}
@@ -145,9 +145,10 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	if v.policy.Revocations != nil {
 		t.keepFacts()
 	}
-	admitted, err := v.admit(t)
+	now := v.policy.Now()
+	admitted, err := v.admit(t, now)
 	if err == nil && v.cache != nil {
-		v.cache.add(e, v.policy.Now())
+		v.cache.add(e, now)
 	}
 	return admitted, err
 }
@@ -185,28 +186,9 @@ func (v *Verifier) standing(t *Token) error {
 
 // admit checks what changes as time goes by: at each use of a token, verified
 // just now or found in the cache.
-func (v *Verifier) admit(t *Token) (*Token, error) {
-	now := v.policy.Now()
-	leeway := v.policy.Leeway
-	c := &t.claims
-	if c.hasNotBefore {
-		if early := time.Unix(c.notBefore, 0).Sub(now); early > leeway {
-			return nil, refuse(ErrNotYetValid, "\"nbf\" is %s ahead, leeway %s", round(early), leeway)
-		}
-	}
-	if c.hasIssued {
-		if early := time.Unix(c.issuedAt, 0).Sub(now); early > leeway {
-			return nil, refuse(ErrNotYetValid, "\"iat\" is %s ahead, leeway %s", round(early), leeway)
-		}
-	}
-	if !v.policy.DangerouslyIgnoreExpiry {
-		if late := now.Sub(time.Unix(c.expires, 0)); late >= leeway {
-			v.expired.mark(c)
-			return nil, refuse(ErrExpired, "%s ago, leeway %s", round(late), leeway)
-		}
-		if v.expired.covers(c) {
-			return nil, refuse(ErrExpired, "it was expired before the clock was set back")
-		}
+func (v *Verifier) admit(t *Token, now time.Time) (*Token, error) {
+	if err := v.inTime(&t.claims, now); err != nil {
+		return nil, err
 	}
 	if v.policy.Revocations != nil {
 		if err := v.policy.Revocations.Check(t, now); err != nil {
@@ -217,6 +199,35 @@ func (v *Verifier) admit(t *Token) (*Token, error) {
 		}
 	}
 	return t, nil
+}
+
+func (v *Verifier) inTime(c *claims, now time.Time) error {
+	leeway, seconds := v.policy.Leeway, now.Unix()
+	// Without leeway the comparison of whole seconds decides; only a token that
+	// needs leeway, or fails, is looked at more closely.
+	if c.notBefore > seconds {
+		if early := time.Unix(c.notBefore, 0).Sub(now); early > leeway {
+			return refuse(ErrNotYetValid, "\"nbf\" is %s ahead, leeway %s", round(early), leeway)
+		}
+	}
+	if c.issuedAt > seconds {
+		if early := time.Unix(c.issuedAt, 0).Sub(now); early > leeway {
+			return refuse(ErrNotYetValid, "\"iat\" is %s ahead, leeway %s", round(early), leeway)
+		}
+	}
+	if v.policy.DangerouslyIgnoreExpiry {
+		return nil
+	}
+	if c.expires <= seconds {
+		if late := now.Sub(time.Unix(c.expires, 0)); late >= leeway {
+			v.expired.mark(c)
+			return refuse(ErrExpired, "%s ago, leeway %s", round(late), leeway)
+		}
+	}
+	if v.expired.covers(c) {
+		return refuse(ErrExpired, "it was expired before the clock was set back")
+	}
+	return nil
 }
 
 func round(d time.Duration) time.Duration {

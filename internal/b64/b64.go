@@ -8,7 +8,9 @@ package b64
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
+	"slices"
 )
 
 // ErrInvalid means that a text is not canonical base64url without padding.
@@ -40,12 +42,26 @@ var values = func() (t [256]byte) {
 // alphabet, a length of 1 modulo 4 and unused bits that are not zero are
 // refused with [ErrInvalid].
 func Decode[T string | []byte](dst []byte, s T) ([]byte, error) {
+	size := DecodedLen(len(s))
+	dst = slices.Grow(dst, size)
+	out := dst[len(dst) : len(dst)+size]
+	dst = dst[:len(dst)+size]
 	var bad byte
+	for len(s) >= 8 && len(out) >= 8 {
+		a, b, c, d := values[s[0]], values[s[1]], values[s[2]], values[s[3]]
+		e, f, g, h := values[s[4]], values[s[5]], values[s[6]], values[s[7]]
+		bad |= a | b | c | d | e | f | g | h
+		// Eight characters are 48 bits; the two bytes below them are
+		// overwritten by what follows.
+		binary.BigEndian.PutUint64(out, uint64(a)<<58|uint64(b)<<52|uint64(c)<<46|uint64(d)<<40|
+			uint64(e)<<34|uint64(f)<<28|uint64(g)<<22|uint64(h)<<16)
+		s, out = s[8:], out[6:]
+	}
 	for len(s) >= 4 {
 		a, b, c, d := values[s[0]], values[s[1]], values[s[2]], values[s[3]]
 		bad |= a | b | c | d
-		dst = append(dst, a<<2|b>>4, b<<4|c>>2, c<<6|d)
-		s = s[4:]
+		out[0], out[1], out[2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+		s, out = s[4:], out[3:]
 	}
 	switch len(s) {
 	case 1:
@@ -56,14 +72,14 @@ func Decode[T string | []byte](dst []byte, s T) ([]byte, error) {
 			return nil, ErrInvalid
 		}
 		bad |= a | b
-		dst = append(dst, a<<2|b>>4)
+		out[0] = a<<2 | b>>4
 	case 3:
 		a, b, c := values[s[0]], values[s[1]], values[s[2]]
 		if c&0x03 != 0 {
 			return nil, ErrInvalid
 		}
 		bad |= a | b | c
-		dst = append(dst, a<<2|b>>4, b<<4|c>>2)
+		out[0], out[1] = a<<2|b>>4, b<<4|c>>2
 	}
 	if bad&0xc0 != 0 {
 		return nil, ErrInvalid

@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -32,29 +33,62 @@ type Member struct{ Name, Value string }
 // Check validates text as one JSON value nested at most depth levels.
 func Check(text string, depth int) error {
 	p := parser{text: text}
-	return p.document(depth, nil, nil)
+	p.space()
+	if err := p.value(depth); err != nil {
+		return err
+	}
+	return p.end()
 }
 
 // Object validates text as one JSON object nested at most depth levels and
 // appends its members to dst, in their order.
 func Object(text string, depth int, dst []Member) ([]Member, error) {
-	if i := skipSpace(text, 0); i == len(text) || text[i] != '{' {
+	p := parser{text: text}
+	p.space()
+	if p.peek() != '{' {
 		return dst, errors.New("not a JSON object")
 	}
-	p := parser{text: text}
-	err := p.document(depth, &dst, nil)
-	return dst, err
+	var names nameSet
+	done, err := p.open('}')
+	for !done && err == nil {
+		var name string
+		if name, err = p.name(&names); err != nil {
+			break
+		}
+		at := p.pos
+		if err = p.value(depth - 1); err != nil {
+			break
+		}
+		dst = append(dst, Member{name, text[at:p.pos]})
+		done, err = p.next('}')
+	}
+	if err != nil {
+		return dst, err
+	}
+	return dst, p.end()
 }
 
 // Array validates text as one JSON array nested at most depth levels and
 // appends its elements to dst, as they stand in the text.
 func Array(text string, depth int, dst []string) ([]string, error) {
-	if i := skipSpace(text, 0); i == len(text) || text[i] != '[' {
+	p := parser{text: text}
+	p.space()
+	if p.peek() != '[' {
 		return dst, errors.New("not a JSON array")
 	}
-	p := parser{text: text}
-	err := p.document(depth, nil, &dst)
-	return dst, err
+	done, err := p.open(']')
+	for !done && err == nil {
+		at := p.pos
+		if err = p.value(depth - 1); err != nil {
+			break
+		}
+		dst = append(dst, text[at:p.pos])
+		done, err = p.next(']')
+	}
+	if err != nil {
+		return dst, err
+	}
+	return dst, p.end()
 }
 
 type parser struct {
@@ -62,11 +96,8 @@ type parser struct {
 	pos  int
 }
 
-func (p *parser) document(depth int, members *[]Member, elements *[]string) error {
-	p.space()
-	if err := p.value(depth, members, elements); err != nil {
-		return err
-	}
+// end demands that nothing follows the value.
+func (p *parser) end() error {
 	p.space()
 	if p.pos != len(p.text) {
 		return p.fault("text after the JSON value")
@@ -78,14 +109,14 @@ func (p *parser) fault(what string) error {
 	return fmt.Errorf("%s at byte %d", what, p.pos)
 }
 
-func skipSpace(s string, i int) int {
-	for i < len(s) && (s[i] == ' ' || s[i] == '\n' || s[i] == '\r' || s[i] == '\t') {
-		i++
+func (p *parser) space() {
+	for p.pos < len(p.text) {
+		if c := p.text[p.pos]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return
+		}
+		p.pos++
 	}
-	return i
 }
-
-func (p *parser) space() { p.pos = skipSpace(p.text, p.pos) }
 
 // peek returns the next byte, or 0, which begins nothing in JSON, at the end.
 func (p *parser) peek() byte {
@@ -95,23 +126,20 @@ func (p *parser) peek() byte {
 	return 0
 }
 
-// value reads one value. members and elements, where they are not nil, receive
-// what stands directly in it.
-func (p *parser) value(depth int, members *[]Member, elements *[]string) error {
+// value reads one value that may hold depth more levels of containers.
+func (p *parser) value(depth int) error {
 	switch c := p.peek(); c {
 	case '"':
 		_, err := p.str()
 		return err
-	case '{':
-		if depth == 0 {
+	case '{', '[':
+		if depth <= 0 {
 			return p.fault("JSON nested too deep")
 		}
-		return p.object(depth-1, members)
-	case '[':
-		if depth == 0 {
-			return p.fault("JSON nested too deep")
+		if c == '{' {
+			return p.object(depth - 1)
 		}
-		return p.array(depth-1, elements)
+		return p.array(depth - 1)
 	case 't':
 		return p.literal("true")
 	case 'f':
@@ -134,68 +162,68 @@ func (p *parser) literal(word string) error {
 	return nil
 }
 
-func (p *parser) object(depth int, members *[]Member) error {
-	p.pos++
-	p.space()
-	if p.peek() == '}' {
-		p.pos++
-		return nil
-	}
+func (p *parser) object(depth int) error {
 	var names nameSet
-	for {
-		if p.peek() != '"' {
-			return p.fault("no member name")
-		}
-		at := p.pos
-		escaped, err := p.str()
-		if err != nil {
+	done, err := p.open('}')
+	for !done && err == nil {
+		if _, err = p.name(&names); err != nil {
 			return err
 		}
-		name := p.text[at+1 : p.pos-1]
-		if escaped {
-			name = unescape(name)
-		}
-		if !names.add(name) {
-			return p.fault("duplicate member name")
-		}
-		p.space()
-		if p.peek() != ':' {
-			return p.fault("no colon after a member name")
-		}
-		p.pos++
-		p.space()
-		at = p.pos
-		if err := p.value(depth, nil, nil); err != nil {
+		if err = p.value(depth); err != nil {
 			return err
 		}
-		if members != nil {
-			*members = append(*members, Member{name, p.text[at:p.pos]})
-		}
-		if done, err := p.next('}'); done || err != nil {
-			return err
-		}
+		done, err = p.next('}')
 	}
+	return err
 }
 
-func (p *parser) array(depth int, elements *[]string) error {
+func (p *parser) array(depth int) error {
+	done, err := p.open(']')
+	for !done && err == nil {
+		if err = p.value(depth); err != nil {
+			return err
+		}
+		done, err = p.next(']')
+	}
+	return err
+}
+
+// open reads the bracket that begins a container, and the one that ends it
+// where it is empty.
+func (p *parser) open(end byte) (done bool, err error) {
 	p.pos++
 	p.space()
-	if p.peek() == ']' {
+	if p.peek() == end {
 		p.pos++
-		return nil
+		return true, nil
 	}
-	for {
-		at := p.pos
-		if err := p.value(depth, nil, nil); err != nil {
-			return err
-		}
-		if elements != nil {
-			*elements = append(*elements, p.text[at:p.pos])
-		}
-		if done, err := p.next(']'); done || err != nil {
-			return err
-		}
+	return false, nil
+}
+
+// name reads a member's name, which must be new to names, and the colon.
+func (p *parser) name(names *nameSet) (string, error) {
+	if p.peek() != '"' {
+		return "", p.fault("no member name")
 	}
+	at := p.pos
+	escaped, err := p.str()
+	if err != nil {
+		return "", err
+	}
+	name := p.text[at+1 : p.pos-1]
+	if escaped {
+		name = unescape(name)
+	}
+	if !names.add(name) {
+		return "", p.fault("duplicate member name")
+	}
+	p.space()
+	if p.peek() != ':' {
+		return "", p.fault("no colon after a member name")
+	}
+	p.pos++
+	p.space()
+	return name, nil
 }
 
 // next reads the comma before another element, or the end of the container.
@@ -261,11 +289,23 @@ func (p *parser) digits() (n int) {
 	return n
 }
 
+// plain are the bytes that stand for themselves in a string.
+var plain = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\'
+	}
+	return t
+}()
+
 // str reads a string with both its quotes and tells whether it has escapes.
 func (p *parser) str() (escaped bool, err error) {
 	text := p.text
 	i := p.pos + 1
 	for i < len(text) {
+		if plain[text[i]] {
+			i++
+			continue
+		}
 		switch c := text[i]; {
 		case c == '"':
 			p.pos = i + 1
@@ -281,8 +321,6 @@ func (p *parser) str() (escaped bool, err error) {
 		case c < 0x20:
 			p.pos = i
 			return false, p.fault("control character in a string")
-		case c < utf8.RuneSelf:
-			i++
 		default:
 			r, n := utf8.DecodeRuneInString(text[i:])
 			if r == utf8.RuneError && n == 1 {
@@ -297,32 +335,43 @@ func (p *parser) str() (escaped bool, err error) {
 }
 
 // nameSet finds duplicate names. Objects of a usual size need no map, and large
-// ones no quadratic time.
+// ones no quadratic time. A name that leaves a new mark is new itself.
 type nameSet struct {
+	marks uint64
 	n     int
 	first [16]string
 	rest  map[string]struct{}
 }
 
 func (s *nameSet) add(name string) bool {
-	for i := range min(s.n, len(s.first)) {
-		if s.first[i] == name {
-			return false
-		}
+	mark := uint64(1)
+	if n := len(name); n > 0 {
+		mark <<= (uint(n) + 5*uint(name[0]) + 11*uint(name[n/2])) % 64
 	}
+	if s.marks&mark != 0 && s.has(name) {
+		return false
+	}
+	s.marks |= mark
 	if s.n < len(s.first) {
 		s.first[s.n] = name
 		s.n++
 		return true
-	}
-	if _, known := s.rest[name]; known {
-		return false
 	}
 	if s.rest == nil {
 		s.rest = make(map[string]struct{})
 	}
 	s.rest[name] = struct{}{}
 	return true
+}
+
+func (s *nameSet) has(name string) bool {
+	for i := range s.n {
+		if s.first[i] == name {
+			return true
+		}
+	}
+	_, known := s.rest[name]
+	return known
 }
 
 // String returns the string that raw, a value out of this package, stands for.
@@ -332,10 +381,8 @@ func String(raw string) (string, bool) {
 		return "", false
 	}
 	raw = raw[1 : len(raw)-1]
-	for i := range len(raw) {
-		if raw[i] == '\\' {
-			return unescape(raw), true
-		}
+	if strings.IndexByte(raw, '\\') >= 0 {
+		raw = unescape(raw)
 	}
 	return raw, true
 }
@@ -346,29 +393,25 @@ func Strings(raw string, limit int, dst []string) ([]string, bool) {
 	if len(raw) < 2 || raw[0] != '[' {
 		return dst, false
 	}
-	p := parser{text: raw, pos: 1}
-	p.space()
-	if p.peek() == ']' {
-		return dst, true
-	}
-	for n := 0; ; n++ {
+	p := parser{text: raw}
+	done, err := p.open(']')
+	for n := 0; !done && err == nil; n++ {
 		at := p.pos
 		if n == limit || p.peek() != '"' {
 			return dst, false
 		}
-		escaped, err := p.str()
-		if err != nil {
-			return dst, false
+		var escaped bool
+		if escaped, err = p.str(); err != nil {
+			break
 		}
 		s := raw[at+1 : p.pos-1]
 		if escaped {
 			s = unescape(s)
 		}
 		dst = append(dst, s)
-		if done, err := p.next(']'); done || err != nil {
-			return dst, err == nil
-		}
+		done, err = p.next(']')
 	}
+	return dst, err == nil
 }
 
 // maxDate is the last second of the year 9999.
