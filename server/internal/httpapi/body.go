@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// MaxBody bounds every request body.
+const MaxBody = 64 << 10
+
+// Members says which members a body may have: by name, a *string, or a **string
+// where being absent differs from being empty.
+type Members map[string]any
+
+// ReadJSON reads a body that is one JSON object of strings. Nothing is guessed:
+// the media type must be application/json; members that were not asked for,
+// are spelled in another case or come twice, null, and text that is no valid
+// Unicode are refused.
+func (c *Call) ReadJSON(r *http.Request, into Members) error {
+	body, err := c.body(r, "application/json")
+	if err != nil {
+		return err
+	}
+	if err := readObject(body, into); err != nil {
+		return Refuse(wire.CodeInvalidRequest, err.Error(), nil)
+	}
+	return nil
+}
+
+// readObject's errors tell the caller what is wrong; they quote no value.
+func readObject(body []byte, into Members) error {
+	// encoding/json reads invalid UTF-8 and half surrogates as U+FFFD, so that
+	// two different passwords would be one. Nobody types U+FFFD.
+	if !utf8.Valid(body) {
+		return errors.New("the body is not UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return errors.New("the body is not a JSON object")
+	}
+	seen := make(map[string]bool, len(into))
+	for d.More() {
+		t, err := d.Token()
+		name, ok := t.(string)
+		if err != nil || !ok {
+			return errors.New("the body is malformed JSON")
+		}
+		target, known := into[name]
+		switch {
+		case !known:
+			return fmt.Errorf("unknown member %.40q", name)
+		case seen[name]:
+			return fmt.Errorf("member %q comes twice", name)
+		}
+		seen[name] = true
+		t, err = d.Token()
+		if err != nil {
+			return errors.New("the body is malformed JSON")
+		}
+		value, ok := t.(string)
+		if !ok || strings.ContainsRune(value, utf8.RuneError) {
+			return fmt.Errorf("member %q is not a string of Unicode text", name)
+		}
+		switch p := target.(type) {
+		case *string:
+			*p = value
+		case **string:
+			*p = &value
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return errors.New("the body is malformed JSON")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("the body goes on after the JSON object")
+	}
+	return nil
+}
+
+// ReadForm reads a body of application/x-www-form-urlencoded. Its errors are
+// refusals.
+func (c *Call) ReadForm(r *http.Request) (url.Values, error) {
+	body, err := c.body(r, "application/x-www-form-urlencoded")
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, Refuse(wire.CodeInvalidRequest, "the body is not a form", nil)
+	}
+	return form, nil
+}
+
+func (c *Call) body(r *http.Request, mediaType string) ([]byte, error) {
+	types := r.Header["Content-Type"]
+	if len(types) != 1 {
+		return nil, Refuse(wire.CodeUnsupportedMediaType, "Content-Type must be "+mediaType, nil)
+	}
+	got, params, err := mime.ParseMediaType(types[0])
+	charset := params["charset"]
+	if err != nil || got != mediaType || charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return nil, Refuse(wire.CodeUnsupportedMediaType, "Content-Type must be "+mediaType, nil)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, MaxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, Refuse(wire.CodeBodyTooLarge, fmt.Sprintf("at most %d bytes", MaxBody), nil)
+	}
+	if err != nil {
+		return nil, Refuse(wire.CodeInvalidRequest, "the body could not be read", err)
+	}
+	return body, nil
+}

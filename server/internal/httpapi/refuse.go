@@ -1,0 +1,184 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// A Refusal is an error together with how it is answered.
+type Refusal struct {
+	Code   wire.Code
+	Detail string // what the caller should do; never why a credential was refused
+	Cause  error  // for the log alone
+}
+
+func (r *Refusal) Error() string {
+	switch {
+	case r.Cause != nil:
+		return r.Cause.Error()
+	case r.Detail != "":
+		return r.Detail
+	}
+	return string(r.Code)
+}
+
+func (r *Refusal) Unwrap() error { return r.Cause }
+
+// Refuse makes a refusal. detail and cause may be empty.
+func Refuse(code wire.Code, detail string, cause error) error {
+	return &Refusal{Code: code, Detail: detail, Cause: cause}
+}
+
+// errNoToken says that no bearer token was sent.
+var errNoToken = errors.New("no bearer token was sent")
+
+// errManyTokens says that a request holds more than one credential.
+var errManyTokens = errors.New("more than one token was sent")
+
+// answers is the whole table from what a domain package says to what the caller
+// is told; the first that fits. What is in doubt, a store that does not
+// answer, comes before every verdict. What is not here is a fault of ours.
+var answers = []struct {
+	reason error
+	code   wire.Code
+}{
+	{fault.ErrClock, wire.CodeClockUnreliable},
+	{fault.ErrUnavailable, wire.CodeServerBusy},
+	{context.DeadlineExceeded, wire.CodeServerBusy},
+	{context.Canceled, wire.CodeServerBusy}, // nobody reads it
+	{jwt.ErrKeysUnavailable, wire.CodeKeysUnavailable},
+	{jwt.ErrRevocationUnavailable, wire.CodeRevocationUnavailable},
+
+	{errNoToken, wire.CodeTokenMissing},
+	{errManyTokens, wire.CodeInvalidRequest},
+	{jwt.ErrMalformed, wire.CodeTokenMalformed},
+	{jwt.ErrAlgorithm, wire.CodeTokenInvalid},
+	{jwt.ErrUnknownKey, wire.CodeTokenInvalid},
+	{jwt.ErrSignature, wire.CodeTokenInvalid},
+	{jwt.ErrType, wire.CodeTokenInvalid},
+	{jwt.ErrIssuer, wire.CodeTokenInvalid},
+	{jwt.ErrAudience, wire.CodeTokenInvalid},
+	{jwt.ErrNotYetValid, wire.CodeTokenInvalid},
+	{jwt.ErrExpired, wire.CodeTokenExpired},
+	{jwt.ErrRevoked, wire.CodeTokenRevoked},
+
+	{account.ErrBusy, wire.CodeServerBusy},
+	{account.ErrCredentials, wire.CodeInvalidCredentials},
+	{account.ErrWeakPassword, wire.CodePasswordTooWeak},
+	{account.ErrDisplayName, wire.CodeInvalidRequest},
+	{session.ErrStoreBehind, wire.CodeStoreBehind},
+	{session.ErrRefused, wire.CodeInvalidRefreshToken},
+	{fault.ErrNotFound, wire.CodeNotFound},
+}
+
+// classify answers how err is told.
+func classify(err error) *Refusal {
+	if r, ok := errors.AsType[*Refusal](err); ok {
+		return r
+	}
+	if _, ok := errors.AsType[*account.Throttled](err); ok {
+		return &Refusal{Code: wire.CodeRateLimited, Cause: err}
+	}
+	for _, a := range answers {
+		if errors.Is(err, a.reason) {
+			r := &Refusal{Code: a.code, Cause: err}
+			if a.reason == account.ErrWeakPassword || a.reason == account.ErrDisplayName {
+				r.Detail = err.Error()
+			}
+			return r
+		}
+	}
+	return &Refusal{Code: wire.CodeInternal, Cause: err}
+}
+
+// refuse answers err, where nothing has been answered yet, and keeps for the
+// log what the caller is not told.
+func (c *Call) refuse(err error) {
+	r := classify(err)
+	p := wire.NewProblem(r.Code, rand.Text())
+	p.Detail = r.Detail
+	if errors.Is(err, errManyTokens) {
+		p.Title = "More than one token was sent."
+	}
+	c.log.id, c.log.code, c.log.reason = p.ID, string(p.Code), clip(r.Error())
+	if c.status != 0 {
+		return
+	}
+	h := c.Header()
+	if challenge := c.challenge(p, err); challenge != "" {
+		h.Set("WWW-Authenticate", challenge)
+	}
+	if seconds := retryAfter(p, err); seconds > 0 {
+		h.Set("Retry-After", strconv.Itoa(seconds))
+	}
+	h["Cache-Control"] = noStore
+	h.Del("ETag")
+	h.Set("Content-Type", wire.MediaTypeProblem)
+	body, _ := json.Marshal(p) // strings and a number
+	c.answering = true
+	c.WriteHeader(p.Status)
+	_, _ = c.Write(body)
+}
+
+// challenge is WWW-Authenticate (RFC 9110 §15.5.2, RFC 6750 §3). It names an
+// error only where a token was sent, and the same one for each kind of bad
+// token.
+func (c *Call) challenge(p wire.Problem, err error) string {
+	challenge := `Bearer realm="` + c.shell.Realm + `"`
+	switch {
+	case p.Status == http.StatusForbidden:
+		return challenge + `, error="insufficient_scope"`
+	case errors.Is(err, errManyTokens):
+		return challenge + `, error="invalid_request"`
+	case p.Status != http.StatusUnauthorized:
+		return ""
+	}
+	switch p.Code {
+	case wire.CodeTokenMissing, wire.CodeInvalidCredentials, wire.CodeInvalidRefreshToken:
+		return challenge
+	}
+	return challenge + `, error="invalid_token"`
+}
+
+// retryAfter is in seconds, 0 for none.
+func retryAfter(p wire.Problem, err error) int {
+	switch p.Status {
+	case http.StatusTooManyRequests:
+		seconds := 1
+		if t, ok := errors.AsType[*account.Throttled](err); ok {
+			seconds = max(1, int((t.RetryAfter+time.Second-1)/time.Second))
+		}
+		return seconds
+	case http.StatusServiceUnavailable:
+		if p.Code == wire.CodeStoreBehind {
+			return 60 // somebody has to act
+		}
+		return 2
+	}
+	return 0
+}
+
+// refuseUnrouted stands in for what the mux says by itself.
+func (c *Call) refuseUnrouted(status int) {
+	c.Header().Del("Location")
+	switch status {
+	case http.StatusMethodNotAllowed:
+		c.refuse(Refuse(wire.CodeMethodNotAllowed, "allowed here: "+strings.Join(c.Header()["Allow"], ", "), nil))
+	case http.StatusBadRequest:
+		c.refuse(Refuse(wire.CodeInvalidRequest, "", nil))
+	default:
+		c.refuse(Refuse(wire.CodeNotFound, "", nil))
+	}
+}

@@ -1,0 +1,216 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// Config is what the shell around the routes is made of.
+type Config struct {
+	Realm   string         // of challenges (RFC 9110 §11.5): the issuer
+	Hosts   []string       // the only host names, without port, that are answered; none: any
+	Proxies []netip.Prefix // peers whose X-Forwarded-For is believed
+	Log     *slog.Logger   // one line a request
+}
+
+type shell struct {
+	Config
+	mux *http.ServeMux
+}
+
+// New wraps a mux whose routes were registered with [Handle].
+//
+// A listener on loopback should name its Hosts, or any web page could reach it
+// in its visitor's browser by a name of its own that resolves to 127.0.0.1 (DNS
+// rebinding).
+func New(mux *http.ServeMux, c Config) (http.Handler, error) {
+	var faults []error
+	if c.Realm == "" || strings.ContainsFunc(c.Realm, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		faults = append(faults, fmt.Errorf("realm %q: printable ASCII without quotes is required", c.Realm))
+	}
+	for i, p := range c.Proxies {
+		if !p.IsValid() {
+			faults = append(faults, fmt.Errorf("trusted proxy %d is no address range", i))
+		}
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &shell{c, mux}, nil
+}
+
+const (
+	bodyTime   = 10 * time.Second // to send a body
+	answerTime = 30 * time.Second // from the request's headers to the answer's last byte
+)
+
+// Headers of every answer. Answers that may be cached say so themselves.
+var (
+	noStore  = []string{"no-store"}
+	nosniff  = []string{"nosniff"}
+	noOrigin = []string{"no-referrer"}
+	noPage   = []string{"default-src 'none'; frame-ancestors 'none'"}
+)
+
+func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c := &Call{ResponseWriter: w, shell: s, Address: s.clientAddress(r)}
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			c.log.stack = string(debug.Stack())
+			c.refuse(fmt.Errorf("panic: %v", p))
+		}
+		s.logCall(c, r, time.Since(start))
+	}()
+	h := w.Header()
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = nosniff
+	h["Referrer-Policy"] = noOrigin
+	h["Content-Security-Policy"] = noPage
+
+	// A writer that knows no deadlines, as in tests, has none to set.
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetWriteDeadline(start.Add(answerTime))
+	if r.ContentLength != 0 {
+		_ = deadline.SetReadDeadline(start.Add(bodyTime))
+	}
+	if !s.answersFor(r.Host) {
+		c.refuse(Refuse(wire.CodeMisdirectedRequest, "", fmt.Errorf("host %q", clip(r.Host))))
+		return
+	}
+	s.mux.ServeHTTP(c, r)
+}
+
+// Extend gives an answer longer than usual.
+func (c *Call) Extend(by time.Duration) {
+	_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime + by))
+}
+
+func (s *shell) answersFor(host string) bool {
+	if len(s.Hosts) == 0 {
+		return true
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	for _, h := range s.Hosts {
+		if strings.EqualFold(host, h) {
+			return true
+		}
+	}
+	return false
+}
+
+// clientAddress is the peer's, or what trusted proxies say that it is: of
+// X-Forwarded-For, read from the right, the first that is none of them. Every
+// other header about where a request came from is ignored.
+func (s *shell) clientAddress(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	client := plain(peer.Addr())
+	if !s.trusts(client) {
+		return client
+	}
+	hops := strings.Split(strings.Join(r.Header["X-Forwarded-For"], ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trusts(client); i-- {
+		hop, ok := parseHop(strings.TrimSpace(hops[i]))
+		if !ok {
+			break
+		}
+		client = hop
+	}
+	return client
+}
+
+func (s *shell) trusts(a netip.Addr) bool {
+	for _, p := range s.Proxies {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func parseHop(s string) (netip.Addr, bool) {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return plain(a), true
+	}
+	if a, err := netip.ParseAddrPort(s); err == nil {
+		return plain(a.Addr()), true
+	}
+	return netip.Addr{}, false
+}
+
+func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
+
+// logCall writes the request's one line. It holds no path, query or header but
+// the user agent: people put tokens into them.
+func (s *shell) logCall(c *Call, r *http.Request, took time.Duration) {
+	level := slog.LevelInfo
+	switch {
+	case c.status == http.StatusServiceUnavailable:
+		level = slog.LevelWarn
+	case c.status >= 500:
+		level = slog.LevelError
+	}
+	ctx := r.Context()
+	if !s.Log.Enabled(ctx, level) {
+		return
+	}
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs,
+		slog.String("method", method(r.Method)),
+		slog.String("route", c.route),
+		slog.Int("status", c.status),
+		slog.Float64("ms", float64(took.Microseconds())/1000))
+	if c.Address.IsValid() {
+		attrs = append(attrs, slog.String("address", c.Address.String()))
+	}
+	for _, a := range [...]struct{ name, value string }{
+		{"agent", device(r)},
+		{"sub", c.log.subject}, {"sid", c.log.session},
+		{"code", c.log.code}, {"id", c.log.id}, {"reason", c.log.reason},
+		{"stack", c.log.stack},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.name, a.value))
+		}
+	}
+	s.Log.LogAttrs(ctx, level, "request", attrs...)
+}
+
+// method keeps the log free of words that clients invent.
+func method(m string) string {
+	switch m {
+	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
+		return m
+	}
+	return "other"
+}
+
+// clip bounds what a stranger can make the log hold.
+func clip(s string) string {
+	const most = 500
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

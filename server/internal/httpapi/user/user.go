@@ -1,0 +1,44 @@
+// Package user serves the routes that people and their apps use for their own
+// account: log in, refresh, log out, one's own account and sessions. Who may do
+// what is decided by packages account and session; this package reads bodies,
+// names the actor and writes answers. What apps and verifiers ask for is in
+// httpapi/oauth.
+package user
+
+import (
+	"net/http"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+	"github.com/jotsmith/jotsmith/server/internal/session"
+)
+
+// Deps is what the routes work with. All are required.
+type Deps struct {
+	Accounts *account.Service
+	Sessions *session.Service
+	Auth     *httpapi.Authenticator
+}
+
+// Routes registers:
+//
+//	POST   /v1/login          200
+//	POST   /v1/refresh        200
+//	POST   /v1/logout         204
+//	POST   /v1/logout-all     204
+//	GET    /v1/me             200
+//	PATCH  /v1/me             200
+//	POST   /v1/me/password    204
+//	GET    /v1/sessions       200
+//	DELETE /v1/sessions/{id}  204
+func Routes(mux *http.ServeMux, d Deps) {
+	httpapi.Handle(mux, "POST /v1/login", httpapi.Quick, d.login)
+	httpapi.Handle(mux, "POST /v1/refresh", httpapi.Quick, d.refresh)
+	httpapi.Handle(mux, "POST /v1/logout", httpapi.Quick, d.logout)
+	httpapi.Handle(mux, "POST /v1/logout-all", httpapi.Quick, d.logoutAll)
+	httpapi.Handle(mux, "GET /v1/me", httpapi.Quick, d.me)
+	httpapi.Handle(mux, "PATCH /v1/me", httpapi.Quick, d.changeMe)
+	httpapi.Handle(mux, "POST /v1/me/password", httpapi.Quick, d.changePassword)
+	httpapi.Handle(mux, "GET /v1/sessions", httpapi.Quick, d.list)
+	httpapi.Handle(mux, "DELETE /v1/sessions/{id}", httpapi.Quick, d.end)
+}
