@@ -5,9 +5,10 @@
 // sessions; the domain packages do, and are told who acts.
 //
 // The http.Server around it must set ReadHeaderTimeout, IdleTimeout and
-// MaxHeaderBytes, and must not set WriteTimeout, which would cut off the
-// long poll of the revocation feed: deadlines for bodies and for answers are
-// set here, request by request.
+// MaxHeaderBytes (32 KiB are above twice the largest token). Deadlines for
+// bodies and answers are set here, request by request, and replace its
+// ReadTimeout and WriteTimeout, which would cut off the long poll of the
+// revocation feed.
 package httpapi
 
 import (
@@ -32,6 +33,7 @@ type Call struct {
 
 	shell     *shell
 	route     string // pattern, empty while none has matched
+	oauth     bool   // refusals are those of RFC 6749 too
 	answering bool   // a refusal is being written
 	muted     bool   // what else is written is dropped
 	status    int
@@ -55,12 +57,22 @@ const Quick = 10 * time.Second
 // Handle registers h for a pattern of http.ServeMux. Its request's context ends
 // after limit. The mux answers only inside the shell that [New] makes.
 func Handle(mux *http.ServeMux, pattern string, limit time.Duration, h Handler) {
+	handle(mux, pattern, limit, false, h)
+}
+
+// HandleOAuth is Handle for an OAuth endpoint: its problem documents have the
+// members error and error_description of RFC 6749 §5.2 too.
+func HandleOAuth(mux *http.ServeMux, pattern string, limit time.Duration, h Handler) {
+	handle(mux, pattern, limit, true, h)
+}
+
+func handle(mux *http.ServeMux, pattern string, limit time.Duration, oauth bool, h Handler) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, ok := w.(*Call)
 		if !ok {
 			panic("httpapi: " + pattern + " is served without httpapi.New around its mux")
 		}
-		c.route = r.Pattern
+		c.route, c.oauth = r.Pattern, oauth
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
 		defer cancel()
 		if err := h(c, r.WithContext(ctx)); err != nil {

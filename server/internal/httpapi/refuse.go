@@ -127,6 +127,15 @@ func (c *Call) refuse(err error) {
 	h.Del("ETag")
 	h.Set("Content-Type", wire.MediaTypeProblem)
 	body, _ := json.Marshal(p) // strings and a number
+	if c.oauth {
+		if p.Status == http.StatusBadRequest {
+			h.Set("Content-Type", "application/json") // RFC 6749 §5.2
+		}
+		body, _ = json.Marshal(struct {
+			wire.Problem
+			wire.OAuthError
+		}{p, oauthError(p)})
+	}
 	c.answering = true
 	c.WriteHeader(p.Status)
 	_, _ = c.Write(body)
@@ -168,6 +177,25 @@ func retryAfter(p wire.Problem, err error) int {
 		return 2
 	}
 	return 0
+}
+
+// oauthError says p in the words of RFC 6749 §5.2 and RFC 6750 §3.1.
+func oauthError(p wire.Problem) wire.OAuthError {
+	description := p.Title
+	if p.Detail != "" {
+		description = p.Detail
+	}
+	switch {
+	case p.Status == http.StatusUnauthorized:
+		return wire.OAuthError{Error: "invalid_token", Description: description}
+	case p.Status == http.StatusForbidden:
+		return wire.OAuthError{Error: "insufficient_scope", Description: description}
+	case p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable:
+		return wire.OAuthError{Error: "temporarily_unavailable", Description: description}
+	case p.Status >= 500:
+		return wire.OAuthError{Error: "server_error", Description: description}
+	}
+	return wire.OAuthError{Error: "invalid_request", Description: description}
 }
 
 // refuseUnrouted stands in for what the mux says by itself.

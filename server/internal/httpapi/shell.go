@@ -96,9 +96,13 @@ func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(c, r)
 }
 
-// Extend gives an answer longer than usual.
+// Extend gives an answer longer than usual. The time to read counts too: when it
+// is over, net/http takes the client for gone and ends the request's context.
 func (c *Call) Extend(by time.Duration) {
-	_ = http.NewResponseController(c.ResponseWriter).SetWriteDeadline(time.Now().Add(answerTime + by))
+	deadline := http.NewResponseController(c.ResponseWriter)
+	end := time.Now().Add(answerTime + by)
+	_ = deadline.SetWriteDeadline(end)
+	_ = deadline.SetReadDeadline(end)
 }
 
 func (s *shell) answersFor(host string) bool {
