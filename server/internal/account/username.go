@@ -28,6 +28,9 @@ func Canonical(username string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: use letters, digits and punctuation without spaces", ErrUsername)
 	}
+	if name == "" {
+		return "", fmt.Errorf("%w: it is empty", ErrUsername)
+	}
 	if len(name) > maxUsername {
 		return "", fmt.Errorf("%w: longer than %d bytes", ErrUsername, maxUsername)
 	}

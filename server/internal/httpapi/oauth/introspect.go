@@ -43,7 +43,7 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 	case about.Account.ID != caller.Account.ID && !mayAskAboutAny(caller.Account):
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	}
-	return c.JSON(http.StatusOK, describe(about))
+	return c.JSON(http.StatusOK, d.describe(about))
 }
 
 func mayAskAboutAny(a account.Account) bool {
@@ -58,15 +58,20 @@ func verdict(err error) bool {
 	}, func(reason error) bool { return errors.Is(err, reason) })
 }
 
-// describe says what the token says, but for roles that its account has lost
-// since: here, unlike at an API that verifies by itself, that can be known.
-func describe(about httpapi.Caller) wire.Introspection {
-	t := about.Token
+// describe says what the token says, but for roles and scopes that its account
+// has lost since: here, unlike at an API that verifies by itself, that can be
+// known.
+func (d Deps) describe(about httpapi.Caller) wire.Introspection {
+	t, held := about.Token, about.Account.Roles
 	roles := slices.Collect(t.Roles())
-	roles = slices.DeleteFunc(roles, func(role string) bool { return !slices.Contains(about.Account.Roles, role) })
+	roles = slices.DeleteFunc(roles, func(role string) bool { return !slices.Contains(held, role) })
+	scope := strings.Join(slices.Collect(t.Scopes()), " ")
+	if scope != "" { // to Narrow, none asked for is all
+		scope = strings.Join(d.Narrow(held, scope), " ")
+	}
 	return wire.Introspection{
 		Active:    true,
-		Scope:     strings.Join(slices.Collect(t.Scopes()), " "),
+		Scope:     scope,
 		ClientID:  t.ClientID(),
 		TokenType: "Bearer",
 		Expires:   t.ExpiresAt().Unix(),
