@@ -101,11 +101,16 @@ func (s *Service) look(ctx context.Context, username string) (Account, string, e
 func (s *Service) try(ctx context.Context, holder Account, stored, password string, address netip.Addr, device string) (refusal string, err error) {
 	from := origin(address)
 	tokens := buckets(holder.Username, from, device)
-	if err := s.take(ctx, tokens); err != nil {
-		return "", err
+	if err := s.ask(ctx, tokens); err != nil {
+		return "", err // without waiting for it
 	}
 	if err := s.slots.acquire(ctx, from); err != nil {
-		s.give(ctx, tokens)
+		return "", err
+	}
+	// Only now, so that those of one account who wait with the right password
+	// do not use up what is there for wrong ones.
+	if err := s.take(ctx, tokens); err != nil {
+		s.slots.release()
 		return "", err
 	}
 	refusal, better := s.check(ctx, holder, stored, password)

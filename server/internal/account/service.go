@@ -22,7 +22,7 @@ type Config struct {
 	Store   Store      // required
 	Limiter Limiter    // required
 	Hash    HashParams // of new passwords; zero means [DefaultHash]
-	Slots   int        // hashes at once; zero means one for each CPU
+	Slots   int        // hashes at once; zero means one for each CPU, at most 8
 	Log     *slog.Logger
 }
 
@@ -46,7 +46,7 @@ func New(c Config) (*Service, error) {
 		c.Hash = DefaultHash
 	}
 	if c.Slots == 0 {
-		c.Slots = runtime.GOMAXPROCS(0)
+		c.Slots = min(runtime.GOMAXPROCS(0), strictBurst-2) // see [Service.try]
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

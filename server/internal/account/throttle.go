@@ -14,6 +14,9 @@ type Limiter interface {
 	// one. Of many calls at once, exactly as many get a token as there are.
 	Take(ctx context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error)
 
+	// Wait says what Take would, and takes nothing.
+	Wait(ctx context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error)
+
 	// Give puts back a token that was taken.
 	Give(ctx context.Context, name string, every time.Duration) error
 }
@@ -61,6 +64,20 @@ func buckets(username string, from netip.Prefix, device string) []bucket {
 		{"address", "address\x00" + from.String(), addressBurst, addressEvery},
 		{"account", "account\x00" + username, accountBurst, accountEvery},
 	}
+}
+
+// ask says [Throttled] where one of the buckets is empty.
+func (s *Service) ask(ctx context.Context, all []bucket) error {
+	for _, b := range all {
+		wait, err := s.limiter.Wait(ctx, b.name, b.burst, b.every)
+		if err != nil {
+			return fmt.Errorf("counting log-ins: %w", err)
+		}
+		if wait > 0 {
+			return &Throttled{RetryAfter: wait, Bucket: b.kind}
+		}
+	}
+	return nil
 }
 
 // take takes a token out of each bucket, or out of none: [Throttled]. Tokens

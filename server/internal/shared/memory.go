@@ -70,12 +70,26 @@ func (m *Memory) Take(_ context.Context, name string, burst int, every time.Dura
 	now := m.now().Sub(m.start)
 	at, known := m.full[k]
 	if !known && !m.room(now) {
-		slot := &m.common[k[0]%uint64(len(m.common))]
-		*slot, wait = take(*slot, now, burst, every)
+		at := &m.common[k[0]%uint64(len(m.common))]
+		*at, wait = take(*at, now, burst, every)
 		return wait, nil
 	}
 	at, wait = take(at, now, burst, every)
 	m.full[k] = at
+	return wait, nil
+}
+
+// Wait says what Take would, and takes nothing.
+func (m *Memory) Wait(_ context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error) {
+	k := m.key(name)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now().Sub(m.start)
+	at, known := m.full[k]
+	if !known && !m.room(now) {
+		at = m.common[k[0]%uint64(len(m.common))]
+	}
+	_, wait = take(at, now, burst, every)
 	return wait, nil
 }
 

@@ -26,6 +26,14 @@ func TestTake(t *testing.T) {
 		if wait := take(); wait != time.Minute {
 			t.Fatalf("empty bucket: wait %v, want 1m", wait)
 		}
+		if wait, _ := m.Wait(t.Context(), "k", 3, time.Minute); wait != time.Minute {
+			t.Fatalf("asking an empty bucket: wait %v, want 1m", wait)
+		}
+		for range 10 {
+			if wait, _ := m.Wait(t.Context(), "unused", 3, time.Minute); wait != 0 {
+				t.Fatalf("asking took a token: wait %v", wait)
+			}
+		}
 		if wait, _ := m.Take(t.Context(), "other", 3, time.Minute); wait != 0 {
 			t.Fatalf("another bucket: wait %v", wait)
 		}
