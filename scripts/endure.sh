@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Long campaigns, run by hand. Results are appended to docs/endurance.md.
+#   KILLS     kill -9 under load (default 1000)
+#   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+KILLS=${KILLS:-1000} FUZZTIME=${FUZZTIME:-5m}
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+row() { printf '| %s | %s | %s | %s |\n' "$(date -u +%F)" "$(git rev-parse --short HEAD)" "$1" "$2" >>docs/endurance.md; }
+
+echo "== $KILLS kills under load"
+(cd server && JOTSMITH_KILLS=$KILLS go test -count 1 -timeout 6h -v -run 'TestFLT01KillNine' ./e2e/) | tee "$log"
+row "kill -9 under load" "$(sed -n 's/^ *kill_test.go:[0-9]*: //p' "$log")"
+
+echo "== revocation to refusal in another process"
+(cd server && go test -count 1 -v -run 'TestRevocationReachesAnotherProcess' ./e2e/) | tee "$log"
+row "revocation" "$(sed -n 's/^ *promises_test.go:[0-9]*: //p' "$log")"
+
+[ "$FUZZTIME" = 0 ] && exit 0
+for module in . server; do
+	for pkg in $(cd "$module" && go list -f '{{.Dir}}' ./...); do
+		for target in $(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$pkg"/*_test.go 2>/dev/null | sed 's/^func //'); do
+			echo "== $target ($FUZZTIME)"
+			(cd "$pkg" && go test -run '^$' -fuzz "^$target\$" -fuzztime "$FUZZTIME" .) | tee "$log"
+			row "$target, $FUZZTIME" "$(sed -n 's/.*execs: \([0-9]*\).*/\1 executions, no failure/p' "$log" | tail -1)"
+		done
+	done
+done
