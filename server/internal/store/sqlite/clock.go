@@ -15,20 +15,35 @@ const drift = 2 * time.Second
 // A clock is the store's time: it never runs backwards, not even over a
 // restart. While the wall clock is a little behind, it stands still.
 type clock struct {
-	wall func() time.Time
-	log  *slog.Logger
+	wall    func() time.Time
+	elapsed func() time.Duration // from the monotonic clock
+	log     *slog.Logger
 
 	mu     sync.Mutex
-	high   time.Time // highest time handed out or found in the file
-	last   time.Time // the wall clock's last reading, with the monotonic one
-	behind bool      // the wall clock was more than drift behind at last
+	high   time.Time     // highest time handed out or found in the file
+	offset time.Duration // of the wall clock against elapsed, as measured last
+	behind bool          // the wall clock was more than drift behind at last
+}
+
+func newClock(wall func() time.Time, log *slog.Logger) *clock {
+	started := time.Now()
+	return &clock{wall: wall, elapsed: func() time.Duration { return time.Since(started) }, log: log}
+}
+
+// read answers the wall clock in microseconds and how far it has jumped ahead
+// of the monotonic clock since the last reading.
+func (c *clock) read() (t time.Time, jump time.Duration) {
+	t = c.wall().UTC().Truncate(time.Microsecond)
+	was := c.offset
+	c.offset = time.Duration(t.UnixNano()) - c.elapsed()
+	return t, c.offset - was
 }
 
 // start begins at mark, the highest time in the file.
 func (c *clock) start(mark int64, accept bool) error {
-	c.last = c.wall()
+	now, _ := c.read()
 	c.high = moment(mark)
-	late := c.high.Sub(c.last)
+	late := c.high.Sub(now)
 	switch {
 	case mark == 0 || late <= drift:
 		return nil
@@ -38,19 +53,17 @@ func (c *clock) start(mark int64, accept bool) error {
 		return nil
 	}
 	return fmt.Errorf("%w by %v: it says %s and the database was written at %s; correct the clock, or, where the clock is right and that time was wrong, start once with --dangerously-accept-clock",
-		fault.ErrClock, late.Round(time.Millisecond), c.last.UTC().Format(time.RFC3339), c.high.Format(time.RFC3339))
+		fault.ErrClock, late.Round(time.Millisecond), now.Format(time.RFC3339), c.high.Format(time.RFC3339))
 }
 
 // now answers the time in microseconds, or ErrClock.
 func (c *clock) now() (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.wall()
-	// Sub uses the monotonic clock where both have it; Round takes it away.
-	if jump := t.Round(0).Sub(c.last.Round(0)) - t.Sub(c.last); jump > drift {
+	t, jump := c.read()
+	if jump > drift {
 		c.log.Warn("the wall clock jumped ahead; the store's time follows", "by", jump)
 	}
-	c.last = t
 	late := c.high.Sub(t)
 	if was := c.behind; was != (late > drift) {
 		c.behind = !was
@@ -64,7 +77,7 @@ func (c *clock) now() (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%w by %v; correct the clock", fault.ErrClock, late.Round(time.Millisecond))
 	}
 	if late < 0 {
-		c.high = t.UTC().Truncate(time.Microsecond)
+		c.high = t
 	}
 	return c.high, nil
 }

@@ -57,6 +57,7 @@ type Store struct {
 	readers chan *conn
 
 	jobs      chan *job
+	patience  time.Duration // how long a batch takes more jobs
 	closing   chan struct{}
 	stopped   chan struct{}
 	close     func() error
@@ -78,10 +79,11 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.Log = slog.Default()
 	}
 	s := &Store{
-		clock:     &clock{wall: c.Now, log: c.Log},
+		clock:     newClock(c.Now, c.Log),
 		log:       c.Log,
 		readers:   make(chan *conn, readers),
 		jobs:      make(chan *job, maxBatch),
+		patience:  maxWait,
 		closing:   make(chan struct{}),
 		stopped:   make(chan struct{}),
 		committed: make(chan struct{}, 1),

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/jotsmith/jotsmith/server/internal/store/storetest"
@@ -32,6 +33,7 @@ func TestStore(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) (storetest.Store, func() storetest.Store) {
 		s := open(t, Config{})
+		t.Cleanup(func() { checkPlans(t, s) })
 		return s, func() storetest.Store {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
@@ -40,4 +42,39 @@ func TestStore(t *testing.T) {
 			return s
 		}
 	})
+}
+
+// slow is what a statement's plan must not say of a table that grows.
+var slow = regexp.MustCompile(`SCAN (s|a|session|account|fact|audit_outbox)\b|TEMP B-TREE`)
+
+// checkPlans looks at how each statement that a test used finds its rows: a
+// cost that grows with the number of sessions begins here.
+func checkPlans(t *testing.T, s *Store) {
+	select {
+	case <-s.closing:
+		return
+	default:
+	}
+	explain := func(c *conn) {
+		for query := range c.stmts {
+			rows, err := c.QueryContext(uninterrupted, "EXPLAIN QUERY PLAN "+query, 0, 0, 0, 0, 0, 0)
+			if err != nil {
+				continue // SAVEPOINT and the like have no plan
+			}
+			for rows.Next() {
+				var id, parent, unused int
+				var step string
+				if err := rows.Scan(&id, &parent, &unused, &step); err == nil && slow.MatchString(step) {
+					t.Errorf("%s\n\tin the plan of %s", step, query)
+				}
+			}
+			rows.Close()
+		}
+	}
+	s.do(uninterrupted, func(t *tx) error { explain(t.c); return nil })
+	for range readers {
+		r := <-s.readers
+		explain(r)
+		defer func() { s.readers <- r }()
+	}
 }

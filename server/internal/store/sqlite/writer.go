@@ -148,7 +148,7 @@ func (s *Store) batch(first *job) {
 
 // next is another job for the batch, nil where it is full or nobody waits.
 func (s *Store) next(n int, start time.Time) *job {
-	if n >= maxBatch || time.Since(start) > maxWait {
+	if n >= maxBatch || time.Since(start) > s.patience {
 		return nil
 	}
 	select {
