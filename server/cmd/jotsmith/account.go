@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+)
+
+type accountCmd struct {
+	Create      accountCreateCmd      `cmd:"" help:"Make an account."`
+	List        accountListCmd        `cmd:"" help:"List accounts by user name."`
+	Disable     accountDisableCmd     `cmd:"" help:"Forbid an account to log in, and end its sessions."`
+	Enable      accountEnableCmd      `cmd:"" help:"Let a disabled account log in again."`
+	SetPassword accountSetPasswordCmd `cmd:"" help:"Give an account another password, and end its sessions."`
+	SetRoles    accountSetRolesCmd    `cmd:"" help:"Replace an account's roles."`
+}
+
+func (accountCmd) Help() string {
+	return "These commands work on the data directory of a server that is stopped, or that has not run yet."
+}
+
+// operator is whoever may read and write the data directory.
+func operator() audit.Actor {
+	a := audit.Actor{Kind: audit.KindOperator}
+	if u, err := user.Current(); err == nil {
+		a.Name = u.Username
+	}
+	return a
+}
+
+// accountJSON is an account as --json prints it.
+type accountJSON struct {
+	ID                string    `json:"id"`
+	Username          string    `json:"username"`
+	DisplayName       string    `json:"display_name"`
+	Roles             []string  `json:"roles"`
+	Disabled          bool      `json:"disabled"`
+	CreatedAt         time.Time `json:"created_at"`
+	PasswordChangedAt time.Time `json:"password_changed_at"`
+	Password          string    `json:"password,omitempty"` // where it was generated
+}
+
+func newAccountJSON(a account.Account) accountJSON {
+	return accountJSON{
+		ID: string(a.ID), Username: a.Username, DisplayName: a.DisplayName, Roles: append([]string{}, a.Roles...),
+		Disabled: a.Disabled, CreatedAt: a.CreatedAt, PasswordChangedAt: a.PasswordChangedAt,
+	}
+}
+
+// state says whether an account may log in.
+func state(a account.Account) string {
+	if a.Disabled {
+		return "disabled"
+	}
+	return "enabled"
+}
+
+func roles(a account.Account) string {
+	if len(a.Roles) == 0 {
+		return "no role"
+	}
+	return strings.Join(a.Roles, ", ")
+}
+
+// accountError adds what to do about the faults that an operator can mend.
+func accountError(err error, username string) error {
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return hint(fmt.Errorf("there is no account %q", username), "'jotsmith account list' shows them")
+	case errors.Is(err, fault.ErrExists):
+		return hint(fmt.Errorf("an account %q exists already; nothing was changed", username),
+			"'jotsmith account set-password' and 'set-roles' change it")
+	}
+	return err
+}
+
+// onAccount opens the data directory for one act on one account.
+func (f accountFlags) onAccount(ctx context.Context, c *console, did string, act func(*node) error) error {
+	n, err := openOffline(ctx, f.dataFlags, c)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := act(n); err != nil {
+		return accountError(err, f.Username)
+	}
+	a, err := n.accounts.Find(ctx, f.Username)
+	if err != nil {
+		return err
+	}
+	return f.print(c, a, did, "")
+}
+
+// print says what an account has become. A password is one that was generated.
+func (f accountFlags) print(c *console, a account.Account, did, password string) error {
+	if f.JSON {
+		shown := newAccountJSON(a)
+		shown.Password = password
+		return c.json(shown)
+	}
+	fmt.Fprintf(c.out, "%s: %s (%s, %s)\n", a.Username, did, state(a), roles(a))
+	if password != "" {
+		fmt.Fprintf(c.out, "password: %s\n", password)
+		fmt.Fprintln(c.err, "The password is not shown again.")
+	}
+	return nil
+}
+
+// accountFlags are those of every act on one account.
+type accountFlags struct {
+	dataFlags
+	Username string `arg:"" help:"The account's user name."`
+	JSON     bool   `help:"Print JSON."`
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// sweepEvery and deadAfter say when what has ended is deleted. Until then
+	// a token of an ended session is told from a forged one.
+	sweepEvery = time.Minute
+	deadAfter  = 7 * 24 * time.Hour
+	sweepLimit = 200
+
+	clockEvery = 10 * time.Second
+)
+
+// background is what a node does without being asked. What fails there is
+// logged and makes the node unready, since a node whose keys or revocations
+// stand still must not be sent requests.
+type background struct {
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	mu      sync.Mutex
+	failure error
+}
+
+func (n *node) startBackground() {
+	ctx, cancel := context.WithCancel(context.Background())
+	n.background.cancel = cancel
+	n.background.run(n, ctx, "key ring", n.ring.Run)
+	n.background.run(n, ctx, "revocation feed", n.feed.Run)
+	n.background.run(n, ctx, "waking the feed", n.wakeFeed)
+	n.background.run(n, ctx, "sweep", n.sweep)
+	n.background.run(n, ctx, "clock watch", n.watchClock)
+}
+
+// run runs f, which ends with ctx or has failed.
+func (b *background) run(n *node, ctx context.Context, name string, f func(context.Context) error) {
+	b.work.Go(func() {
+		err := f(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		err = fmt.Errorf("%s has stopped: %w", name, err)
+		b.mu.Lock()
+		b.failure = err
+		b.mu.Unlock()
+		n.config.Log.Error("background work failed; this server is not ready any more", "err", err)
+	})
+}
+
+func (b *background) failed() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failure
+}
+
+func (b *background) stop() {
+	if b.cancel != nil {
+		b.cancel()
+	}
+	b.work.Wait()
+}
+
+// wakeFeed lets commits be published at once.
+func (n *node) wakeFeed(ctx context.Context) error {
+	for {
+		select {
+		case <-n.store.Committed():
+			n.feed.Wake()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// sweep deletes what has ended long ago, a little at a time.
+func (n *node) sweep(ctx context.Context) error {
+	return every(ctx, sweepEvery, func() {
+		for ctx.Err() == nil {
+			deleted, err := n.store.Sweep(ctx, deadAfter, sweepLimit)
+			if err != nil {
+				n.config.Log.Warn("sweeping what has ended", "err", err)
+			}
+			if err != nil || deleted == 0 {
+				return
+			}
+		}
+	})
+}
+
+// watchClock reads the store's time also where nobody asks for it, since the
+// store tells when the clock begins to contradict it and when it is right
+// again.
+func (n *node) watchClock(ctx context.Context) error {
+	return every(ctx, clockEvery, func() { n.store.Now() })
+}
+
+func every(ctx context.Context, d time.Duration, f func()) error {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			f()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+type keyCmd struct {
+	List   keyListCmd   `cmd:"" help:"List the server's keys."`
+	Rotate keyRotateCmd `cmd:"" help:"Make a successor of a key."`
+}
+
+func (keyCmd) Help() string {
+	return "These commands work on the data directory of a server that is stopped, or that has not run yet. A running server rotates its keys by itself."
+}
+
+// keyJSON is a key as --json prints it.
+type keyJSON struct {
+	ID        string     `json:"id"`
+	Purpose   string     `json:"purpose"`
+	Algorithm string     `json:"algorithm"`
+	State     string     `json:"state"`
+	CreatedAt time.Time  `json:"created_at"`
+	ActiveAt  time.Time  `json:"active_at"`
+	RetiredAt *time.Time `json:"retired_at,omitempty"`
+	GoneAt    *time.Time `json:"gone_at,omitempty"`
+}
+
+func newKeyJSON(k keyring.Key) keyJSON {
+	j := keyJSON{ID: k.ID, Purpose: k.Purpose, Algorithm: string(k.Algorithm), State: k.State, CreatedAt: k.CreatedAt, ActiveAt: k.ActiveAt}
+	if !k.RetiredAt.IsZero() {
+		j.RetiredAt = &k.RetiredAt
+	}
+	if !k.GoneAt.IsZero() {
+		j.GoneAt = &k.GoneAt
+	}
+	return j
+}
+
+type keyListCmd struct {
+	dataFlags
+	JSON bool `help:"Print JSON."`
+}
+
+func (cmd *keyListCmd) Run(ctx context.Context, c *console) error {
+	n, err := openOffline(ctx, cmd.dataFlags, c)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	keys, err := n.admin.ListKeys(ctx, operator())
+	if err != nil {
+		return err
+	}
+	if cmd.JSON {
+		list := struct {
+			Keys []keyJSON `json:"keys"`
+		}{[]keyJSON{}}
+		for _, k := range keys {
+			list.Keys = append(list.Keys, newKeyJSON(k))
+		}
+		return c.json(list)
+	}
+	var rows [][]string
+	now := time.Now()
+	for _, k := range keys {
+		since, next := keyTimes(k, keys, now)
+		rows = append(rows, []string{k.Purpose, string(k.Algorithm), k.State, since, next, k.ID})
+	}
+	return c.table([]string{"PURPOSE", "ALGORITHM", "STATE", "SINCE (UTC)", "NEXT", "ID"}, rows)
+}
+
+const day = "2006-01-02 15:04"
+
+// keyTimes says since when a key is in its state, and what comes next.
+func keyTimes(k keyring.Key, all []keyring.Key, now time.Time) (since, next string) {
+	switch k.State {
+	case keyring.Announced:
+		return k.CreatedAt.Format(day), "signs " + relative(k.ActiveAt, now)
+	case keyring.Active:
+		for _, other := range all {
+			if other.State == keyring.Announced && other.Purpose == k.Purpose && other.Algorithm == k.Algorithm {
+				return k.ActiveAt.Format(day), "signs until " + other.ActiveAt.Format(day)
+			}
+		}
+		return k.ActiveAt.Format(day), "signs until it is rotated"
+	case keyring.Retiring:
+		return k.RetiredAt.Format(day), "goes " + relative(k.GoneAt, now)
+	}
+	return "", ""
+}
+
+type keyRotateCmd struct {
+	dataFlags
+	Purpose string `required:"" enum:"access,feed,refresh" placeholder:"PURPOSE" help:"Which key: access, feed or refresh."`
+	Alg     string `placeholder:"ALG" help:"Its algorithm, where there are several for the purpose; by default ES256, and HS256 for refresh."`
+	Now     bool   `help:"Let the successor sign at once, without announcing it first."`
+	JSON    bool   `help:"Print JSON."`
+}
+
+func (keyRotateCmd) Help() string {
+	return "A successor is announced first, so that everybody knows it by the time that it signs. " +
+		"The key that it replaces verifies for as long as anything lives that it signed, so nobody is logged out."
+}
+
+func (cmd *keyRotateCmd) Run(ctx context.Context, c *console) error {
+	alg := jwk.Algorithm(cmd.Alg)
+	if alg == "" {
+		alg = map[string]jwk.Algorithm{keyring.Access: jwk.ES256, keyring.Feed: keyring.FeedAlgorithm, keyring.Refresh: keyring.RefreshAlgorithm}[cmd.Purpose]
+	}
+	n, err := openOffline(ctx, cmd.dataFlags, c)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	key, err := n.admin.RotateKey(ctx, operator(), cmd.Purpose, alg, cmd.Now)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return hint(fmt.Errorf("there is no %s key for %s", cmd.Purpose, alg), "'jotsmith key list' shows them")
+	case errors.Is(err, keyring.ErrAnnounced):
+		return hint(err, "--now lets it sign at once")
+	case err != nil:
+		return err
+	}
+	if cmd.JSON {
+		return c.json(newKeyJSON(key))
+	}
+	fmt.Fprint(c.out, rotated(key, n.ring.List(), time.Now()))
+	return nil
+}
+
+// rotated tells what a rotation has done and what follows from it.
+func rotated(key keyring.Key, all []keyring.Key, now time.Time) string {
+	what := map[string]string{
+		keyring.Access:  "access tokens",
+		keyring.Feed:    "the revocation feed",
+		keyring.Refresh: "refresh tokens",
+	}[key.Purpose]
+	text := fmt.Sprintf("%s (%s) was made for %s.\n", key.ID, key.Algorithm, what)
+	if key.State == keyring.Announced {
+		return text + fmt.Sprintf("  until %s UTC  it is announced, so that everybody knows it by then\n"+
+			"  from then on                it signs, and its predecessor only verifies\n"+
+			"Nobody is logged out. The server does it by itself, when it runs.\n", key.ActiveAt.Format(day))
+	}
+	text += "  now                         it signs\n"
+	for _, k := range all {
+		if k.State == keyring.Retiring && k.Purpose == key.Purpose && k.Algorithm == key.Algorithm && k.RetiredAt.Equal(key.ActiveAt) {
+			text += fmt.Sprintf("  until %s UTC  its predecessor verifies what it has signed\n", k.GoneAt.Format(day))
+		}
+	}
+	text += "Nobody is logged out."
+	if key.Purpose != keyring.Refresh {
+		text += " Verifiers other than Jotsmith's guards may refuse what\nit signs until they fetch the key set again."
+	}
+	return text + "\n"
+}

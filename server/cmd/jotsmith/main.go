@@ -1,0 +1,129 @@
+// Command jotsmith issues, refreshes, revokes and explains JSON Web Tokens: a
+// token server, the acts of its operator, and a look into a token, in one
+// program. Each command is one file here. What a command decides lives in the
+// server's internal packages; this one only parses, wires and prints, and
+// nothing imports it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // refused or failed
+	exitUsage  = 2 // the command line makes no sense
+)
+
+// commands is the whole command line.
+type commands struct {
+	Dev     devCmd     `cmd:"" help:"Try everything: a token server, a guarded API, and the curl lines to use them."`
+	Serve   serveCmd   `cmd:"" help:"Run the token server."`
+	Account accountCmd `cmd:"" help:"Create, list and change the accounts that may log in."`
+	Key     keyCmd     `cmd:"" help:"List and rotate the server's own keys."`
+	Token   tokenCmd   `cmd:"" help:"Explain or verify a token."`
+	Version versionCmd `cmd:"" help:"Say which version this is."`
+	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does."`
+}
+
+// helpCmd only stands in the list of commands; see [parse].
+type helpCmd struct {
+	Command []string `arg:"" optional:"" help:"Such as 'key rotate'."`
+}
+
+func main() {
+	// Whatever this program writes is its user's alone, also the files that a
+	// library beneath it makes.
+	syscall.Umask(0o077)
+	os.Exit(run(os.Args[1:], newConsole()))
+}
+
+// run is the program but for the process around it.
+func run(args []string, c *console) int {
+	chosen, err := parse(args, c)
+	if err != nil {
+		return c.fail(usageError{err})
+	}
+	chosen.BindTo(context.Background(), (*context.Context)(nil))
+	if err := chosen.Run(c); err != nil {
+		return c.fail(err)
+	}
+	return exitOK
+}
+
+func parse(args []string, c *console) (*kong.Context, error) {
+	parser, err := kong.New(&commands{},
+		kong.Name("jotsmith"),
+		kong.Description("Issues, verifies, refreshes and revokes JSON Web Tokens for APIs. New here? Run 'jotsmith dev'."),
+		kong.Writers(c.out, c.err),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(args) == 0:
+		args = []string{"--help"}
+	case args[0] == "help":
+		args = append(args[1:len(args):len(args)], "--help")
+	}
+	return parser.Parse(args)
+}
+
+// A usageError is the caller's mistake in writing the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// A hinted error knows what to do about it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+
+// hint adds what to do about err. It is nil where err is.
+func hint(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return hinted{err, fmt.Sprintf(format, args...)}
+}
+
+// fail tells err on standard error and answers the exit code that it means.
+func (c *console) fail(err error) int {
+	if err == errSilent {
+		return exitFailed
+	}
+	text := strings.ReplaceAll(printable(err.Error()), "\n", "\n  ")
+	fmt.Fprintf(c.err, "jotsmith: %s\n", text)
+	if h, ok := errors.AsType[hinted](err); ok {
+		fmt.Fprintf(c.err, "  hint: %s\n", printable(h.hint))
+	}
+	var parse *kong.ParseError
+	if errors.As(err, &parse) {
+		path := "jotsmith"
+		if n := parse.Context.Selected(); n != nil {
+			path = "jotsmith " + n.Path()
+		}
+		fmt.Fprintf(c.err, "  hint: see '%s --help'\n", path)
+	}
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// errSilent fails a command that has said already what there is to say.
+var errSilent = errors.New("failed")

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/feed"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi/user"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/shared"
+	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
+)
+
+// A nodeConfig is all that a token server depends on. Zero times mean the
+// defaults of the packages that they are for.
+type nodeConfig struct {
+	Dir     *dataDir // locked; the node does not close it
+	RootKey rootKeySource
+
+	Issuer       string
+	APIs         []catalog.API
+	Roles        []catalog.Role
+	SessionIdle  time.Duration
+	SessionMax   time.Duration
+	RefreshGrace time.Duration // negative means none
+
+	Loopback       bool           // listens on loopback only, so that it answers local names only
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+
+	DangerouslyAcceptClock bool
+	Log                    *slog.Logger
+}
+
+// A node is one running token server: the domain packages around one store.
+// Routes and listeners are added by who runs it.
+type node struct {
+	config   nodeConfig
+	store    *sqlite.Store
+	ring     *keyring.Ring
+	catalog  *catalog.Catalog
+	sessions *session.Service
+	accounts *account.Service
+	feed     *feed.Feed
+	admin    *admin.Service
+	handler  http.Handler
+
+	background
+	draining context.Context
+	drain    context.CancelFunc // ends long-polls and readiness
+	closes   []func() error     // in the order of opening
+}
+
+// How long keys are kept that sign no more, beyond the life of what they
+// signed: the largest leeway of a verifier, the max-age of a key set, and time
+// to spare.
+const keyMargin = 10*time.Minute + oauth.MaxAge + 5*time.Minute
+
+// feedLife is the life of a feed document.
+const feedLife = time.Minute
+
+func newNode(c nodeConfig) *node {
+	n := &node{config: c}
+	n.draining, n.drain = context.WithCancel(context.Background())
+	return n
+}
+
+// openNode opens everything and starts what runs in the background. What fails
+// leaves nothing open.
+func openNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
+	n := newNode(c)
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	if err = n.openDomain(ctx); err != nil {
+		return nil, err
+	}
+	// Before the first request, so that no revoked token is taken.
+	if err = n.feed.Look(ctx); err != nil {
+		return nil, fmt.Errorf("reading the revocations: %w", err)
+	}
+	if err = n.openRoutes(); err != nil {
+		return nil, err
+	}
+	n.startBackground()
+	return n, nil
+}
+
+// openDomain opens the database and makes the services around it, without
+// routes and without background work.
+func (n *node) openDomain(ctx context.Context) (err error) {
+	if n.catalog, err = catalog.New(n.config.APIs, n.config.Roles); err != nil {
+		return usageError{err}
+	}
+	if err = n.openStore(ctx); err != nil {
+		return err
+	}
+	return n.openServices()
+}
+
+// openStore opens the database and the keys in it.
+func (n *node) openStore(ctx context.Context) error {
+	c := n.config
+	_, err := os.Stat(c.Dir.database())
+	root, err := c.RootKey.read(errors.Is(err, fs.ErrNotExist))
+	if err != nil {
+		return err
+	}
+	n.store, err = sqlite.Open(ctx, sqlite.Config{
+		Path:                   c.Dir.database(),
+		Log:                    c.Log,
+		DangerouslyAcceptClock: c.DangerouslyAcceptClock,
+	})
+	if err != nil {
+		return err
+	}
+	n.closes = append(n.closes, n.store.Close)
+	n.ring, err = keyring.Open(ctx, keyring.Config{
+		Store:         n.store,
+		Root:          root,
+		Algorithms:    n.catalog.Algorithms(),
+		AccessRetire:  n.catalog.LongestLife() + keyMargin,
+		FeedRetire:    feedLife + keyMargin,
+		RefreshRetire: max(c.SessionIdle, defaultSessionIdle),
+		Log:           c.Log,
+	})
+	if errors.Is(err, keyring.ErrRootKey) {
+		return hint(err, "name the root key that belongs to this data with --root-key; nothing was changed")
+	}
+	return err
+}
+
+const defaultSessionIdle = 7 * 24 * time.Hour
+
+func (n *node) openServices() (err error) {
+	c := n.config
+	n.accounts, err = account.New(account.Config{
+		Store:   n.store,
+		Limiter: shared.NewMemory(0, nil),
+		Log:     c.Log,
+	})
+	if err != nil {
+		return err
+	}
+	n.sessions, err = session.New(session.Config{
+		Store:    n.store,
+		Ring:     n.ring,
+		Catalog:  n.catalog,
+		Issuer:   c.Issuer,
+		Idle:     c.SessionIdle,
+		Absolute: c.SessionMax,
+		Grace:    c.RefreshGrace,
+		Log:      c.Log,
+	})
+	if err != nil {
+		return usageError{err}
+	}
+	if n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring}); err != nil {
+		return err
+	}
+	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	return err
+}
+
+func (n *node) openRoutes() error {
+	c := n.config
+	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
+		Issuer:      c.Issuer,
+		Audiences:   n.catalog.Audiences(),
+		Keys:        n.ring.Keys(keyring.Access),
+		Revocations: n.feed.Local(),
+		Sessions:    n.sessions,
+		Now:         n.now,
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
+	oauth.Routes(mux, oauth.Deps{
+		Issuer:   c.Issuer,
+		Ring:     n.ring,
+		Feed:     n.feed,
+		Auth:     auth,
+		Ready:    n.ready,
+		Draining: n.draining,
+	})
+	n.handler, err = httpapi.New(mux, httpapi.Config{
+		Realm:   c.Issuer,
+		Hosts:   n.hosts(),
+		Proxies: c.TrustedProxies,
+		Log:     c.Log,
+	})
+	return err
+}
+
+// hosts are the names that a loopback server answers to.
+func (n *node) hosts() []string {
+	if !n.config.Loopback {
+		return nil
+	}
+	hosts := []string{"localhost", "127.0.0.1", "::1"}
+	if u, err := url.Parse(n.config.Issuer); err == nil {
+		hosts = append(hosts, u.Hostname())
+	}
+	return hosts
+}
+
+// now is the store's time.
+func (n *node) now() time.Time {
+	t, err := n.store.Now()
+	if err != nil {
+		return time.Now()
+	}
+	return t
+}
+
+// ready says why the node cannot do its work now.
+func (n *node) ready(ctx context.Context) error {
+	if err := n.failed(); err != nil {
+		return err
+	}
+	for _, alg := range n.catalog.Algorithms() {
+		if _, err := n.ring.Signer(keyring.Access, alg); err != nil {
+			return err
+		}
+	}
+	return n.store.Check(ctx)
+}
+
+// Close stops the background work and closes the store.
+func (n *node) Close() {
+	n.drain()
+	n.background.stop()
+	for _, f := range slices.Backward(n.closes) {
+		if err := f(); err != nil {
+			n.config.Log.Error("closing", "err", err)
+		}
+	}
+}

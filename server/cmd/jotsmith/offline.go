@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+)
+
+// openOffline opens the data of a server that does not run, for an operator's
+// acts. What the acts leave behind must outlive whatever the server is
+// configured to, which is not known here: the longest that it could be is
+// taken.
+func openOffline(ctx context.Context, f dataFlags, c *console) (*node, error) {
+	dir, err := findDataDir(f.Data)
+	if err != nil {
+		return nil, err
+	}
+	return openOfflineIn(ctx, dir, f, c)
+}
+
+// openOfflineOrMake is openOffline also where there is nothing yet.
+func openOfflineOrMake(ctx context.Context, f dataFlags, c *console) (*node, error) {
+	dir, err := openDataDir(f.Data)
+	if err != nil {
+		return nil, err
+	}
+	return openOfflineIn(ctx, dir, f, c)
+}
+
+func openOfflineIn(ctx context.Context, dir *dataDir, f dataFlags, c *console) (_ *node, err error) {
+	n := newNode(nodeConfig{
+		Dir:                    dir,
+		Issuer:                 "urn:jotsmith:offline", // signs nothing
+		APIs:                   []catalog.API{{Audience: "urn:jotsmith:offline", Life: catalog.MaxLife}},
+		SessionIdle:            maxSessionIdle,
+		SessionMax:             maxSessionLife,
+		DangerouslyAcceptClock: f.DangerouslyAcceptClock,
+		Log:                    slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	n.closes = append(n.closes, dir.Close)
+	defer func() {
+		if err != nil {
+			n.Close()
+		}
+	}()
+	if err = dir.refuseDev(); err != nil {
+		return nil, err
+	}
+	if n.config.RootKey, err = parseRootKeySource(f.RootKey, f.Data); err != nil {
+		return nil, err
+	}
+	if err = n.openDomain(ctx); err != nil {
+		return nil, err
+	}
+	return n, nil
+}

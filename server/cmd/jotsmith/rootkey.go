@@ -1,0 +1,145 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+// dataFlags say where a server keeps everything, and what opens it.
+type dataFlags struct {
+	Data                   string `default:"./jotsmith-data" env:"JOTSMITH_DATA" placeholder:"DIR" help:"Directory that holds the database (${default}); made 0700 where there is none."`
+	RootKey                string `env:"JOTSMITH_ROOT_KEY" placeholder:"SOURCE" help:"The key that unseals all others: file:PATH or env:NAME. By default the file DIR.root-key beside the data directory, made on the first run. Keep a copy apart from backups of the data: without it the keys in there are lost."`
+	DangerouslyAcceptClock bool   `env:"JOTSMITH_DANGEROUSLY_ACCEPT_CLOCK" help:"Start although the clock is behind the database's time, and take the clock's word for it. Only where the database's time was wrong."`
+}
+
+// A rootKeySource is where the root key comes from.
+type rootKeySource struct {
+	file string // a path, or
+	env  string // the name of an environment variable
+}
+
+// maxRootKeys bounds the size of what a source holds.
+const maxRootKeys = 16 << 10
+
+func parseRootKeySource(source, data string) (rootKeySource, error) {
+	data, err := filepath.Abs(data)
+	if err != nil {
+		return rootKeySource{}, fmt.Errorf("data directory: %w", err)
+	}
+	if source == "" {
+		return rootKeySource{file: data + ".root-key"}, nil
+	}
+	kind, name, _ := strings.Cut(source, ":")
+	switch {
+	case kind == "env" && name != "":
+		return rootKeySource{env: name}, nil
+	case kind != "file" || name == "":
+		// The value is not repeated: somebody may have put the key itself here.
+		return rootKeySource{}, usagef("--root-key must be file:PATH or env:NAME")
+	}
+	path, err := filepath.Abs(name)
+	if err != nil {
+		return rootKeySource{}, fmt.Errorf("root key file: %w", err)
+	}
+	if inside(path, data) {
+		return rootKeySource{}, hint(fmt.Errorf("root key file %s lies in the data directory, so that one stolen backup would hold both", path),
+			"move it beside the directory and name it with --root-key file:PATH")
+	}
+	return rootKeySource{file: path}, nil
+}
+
+// inside says whether path lies in dir, also by way of symbolic links.
+func inside(path, dir string) bool {
+	if real, err := filepath.EvalSymlinks(filepath.Dir(path)); err == nil {
+		path = filepath.Join(real, filepath.Base(path))
+	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// read answers the root keys. A missing file is made, but only on the first
+// run: where a database stands already, a new key would not open it.
+func (s rootKeySource) read(first bool) (keyring.RootKeys, error) {
+	if s.env != "" {
+		value, ok := os.LookupEnv(s.env)
+		if !ok {
+			return keyring.RootKeys{}, hint(fmt.Errorf("the environment variable %s, which should hold the root key, is not set", s.env),
+				"set it, or name another source with --root-key")
+		}
+		keys, err := keyring.ParseRootKeys([]byte(value))
+		return keys, wrap(err, "root key in "+s.env)
+	}
+	raw, err := readSecretFile(s.file)
+	switch {
+	case errors.Is(err, os.ErrNotExist) && first:
+		if raw, err = s.create(); err != nil {
+			return keyring.RootKeys{}, err
+		}
+	case errors.Is(err, os.ErrNotExist):
+		return keyring.RootKeys{}, hint(fmt.Errorf("root key file %s is missing, and the database was made with one", s.file),
+			"put it back from where you keep its copy, or name it with --root-key file:PATH; nothing was changed")
+	case err != nil:
+		return keyring.RootKeys{}, err
+	}
+	keys, err := keyring.ParseRootKeys(raw)
+	return keys, hint(wrap(err, "root key file "+s.file), "put the file back from where you keep its copy; nothing was changed")
+}
+
+// create writes a new root key under a name of its own and then links it to
+// its place, so that the file is whole or absent, and never overwritten.
+func (s rootKeySource) create() ([]byte, error) {
+	line := keyring.NewRootKey() + "\n"
+	tmp, err := os.CreateTemp(filepath.Dir(s.file), ".root-key-*") // mode 0600
+	if err != nil {
+		return nil, hint(fmt.Errorf("making the root key: %w", err), "name a place that you may write with --root-key file:PATH")
+	}
+	defer os.Remove(tmp.Name())
+	defer tmp.Close()
+	if _, err := io.WriteString(tmp, line); err != nil {
+		return nil, fmt.Errorf("making the root key: %w", err)
+	}
+	if err := tmp.Sync(); err != nil {
+		return nil, fmt.Errorf("making the root key: %w", err)
+	}
+	if err := os.Link(tmp.Name(), s.file); err != nil {
+		return nil, fmt.Errorf("making the root key: %w", err)
+	}
+	if dir, err := os.Open(filepath.Dir(s.file)); err == nil {
+		dir.Sync() // the name is durable before anything is sealed under the key
+		dir.Close()
+	}
+	return []byte(line), nil
+}
+
+// readSecretFile refuses a file that others may read.
+func readSecretFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the root key: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("reading the root key: %w", err)
+	}
+	switch perm := info.Mode().Perm(); {
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("root key %s is not a regular file", path)
+	case perm&0o077 != 0:
+		return nil, hint(fmt.Errorf("root key file %s may be read by others (mode %04o)", path, perm),
+			"chmod 600 %s, and make a new root key if others have had access", path)
+	case info.Size() > maxRootKeys:
+		return nil, fmt.Errorf("root key file %s has %d bytes: at most %d", path, info.Size(), maxRootKeys)
+	}
+	raw, err := io.ReadAll(io.LimitReader(f, maxRootKeys+1))
+	return raw, wrap(err, "reading the root key")
+}

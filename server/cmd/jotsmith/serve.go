@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+)
+
+type serveCmd struct {
+	dataFlags
+	Addr         string         `default:"127.0.0.1:8080" env:"JOTSMITH_ADDR" placeholder:"HOST:PORT" help:"Where to listen (${default}). Beyond loopback only with TLS, or with --behind-proxy."`
+	Issuer       string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
+	API          []string       `name:"api" sep:" " env:"JOTSMITH_API" placeholder:"AUDIENCE" help:"An API that tokens are made for; repeatable, and the first is the default. None: the issuer itself."`
+	Role         []roleFlag     `sep:" " env:"JOTSMITH_ROLE" placeholder:"NAME=SCOPE,SCOPE" help:"The scopes that a role gives; repeatable."`
+	AccessLife   span           `default:"15m" env:"JOTSMITH_ACCESS_LIFE" placeholder:"TIME" help:"Life of an access token (${default}), at most 24h."`
+	SessionIdle  span           `default:"7d" env:"JOTSMITH_SESSION_IDLE" placeholder:"TIME" help:"A session ends when it was not refreshed for so long (${default}), at most 90d."`
+	SessionMax   span           `default:"30d" env:"JOTSMITH_SESSION_MAX" placeholder:"TIME" help:"A session ends so long after the log-in (${default}), at most 365d."`
+	RefreshGrace span           `default:"30s" env:"JOTSMITH_REFRESH_GRACE" placeholder:"TIME" help:"For so long a refresh may be repeated, with the same answer (${default})."`
+	TLSCert      string         `and:"tls" env:"JOTSMITH_TLS_CERT" placeholder:"PATH" help:"Certificate chain, PEM."`
+	TLSKey       string         `and:"tls" env:"JOTSMITH_TLS_KEY" placeholder:"PATH" help:"The certificate's private key, PEM."`
+	BehindProxy  bool           `env:"JOTSMITH_BEHIND_PROXY" help:"A proxy in front of this server does TLS."`
+	TrustedProxy []netip.Prefix `sep:" " env:"JOTSMITH_TRUSTED_PROXY" placeholder:"CIDR" help:"Addresses of that proxy, whose X-Forwarded-For is believed; repeatable. Loopback where ADDR is loopback."`
+	Log          string         `enum:"json,text,auto" default:"auto" env:"JOTSMITH_LOG" placeholder:"FORMAT" help:"Format of the log on standard error: json or text; by default text on a terminal and json elsewhere."`
+}
+
+func (serveCmd) Help() string {
+	return "Stops on SIGINT or SIGTERM: what is under way is answered first, for at most ten seconds; a second signal stops at once.\n\n" +
+		"The first account is made before the server runs: 'jotsmith account create NAME'."
+}
+
+// Bounds on a session's life. Keys stay for as long as the longest of them.
+const (
+	maxSessionIdle = 90 * 24 * time.Hour
+	maxSessionLife = 365 * 24 * time.Hour
+)
+
+// A roleFlag is NAME=SCOPE,SCOPE.
+type roleFlag catalog.Role
+
+func (r *roleFlag) UnmarshalText(text []byte) error {
+	name, scopes, ok := strings.Cut(string(text), "=")
+	if !ok || name == "" {
+		return fmt.Errorf("malformed role %q: such as editor=tasks:read,tasks:write", text)
+	}
+	r.Name = name
+	if scopes != "" {
+		r.Scopes = strings.Split(scopes, ",")
+	}
+	return nil
+}
+
+func (cmd *serveCmd) Run(ctx context.Context, c *console) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
+	log := newLog(cmd.Log, c.err)
+
+	cert, err := cmd.check()
+	if err != nil {
+		return err
+	}
+	dir, err := openDataDir(cmd.Data)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	if err := dir.refuseDev(); err != nil {
+		return err
+	}
+	listener, err := listen(ctx, cmd.Addr, "--addr")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	config, err := cmd.node(dir, listener.Addr(), log)
+	if err != nil {
+		return err
+	}
+	n, err := openNode(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+
+	s := newHTTPServer(n.handler, log)
+	if cert != nil {
+		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12}
+	}
+	all := newServers()
+	all.start(s, listener)
+	log.Info("ready", "addr", listener.Addr().String(), "issuer", config.Issuer, "version", readBuildInfo().Version, "pid", os.Getpid())
+	err = all.wait(ctx, n.drain)
+	log.Info("stopped")
+	return err
+}
+
+// check refuses what can be refused before anything is touched, and loads the
+// certificate where there is one.
+func (cmd *serveCmd) check() (*tls.Certificate, error) {
+	local := onLoopback(cmd.Addr)
+	var faults []error
+	switch {
+	case cmd.TLSCert != "" && cmd.BehindProxy:
+		faults = append(faults, errors.New("--behind-proxy says that a proxy does TLS, --tls-cert that this server does: choose one"))
+	case len(cmd.TrustedProxy) > 0 && !cmd.BehindProxy:
+		faults = append(faults, errors.New("--trusted-proxy has no meaning without --behind-proxy"))
+	}
+	if idle := time.Duration(cmd.SessionIdle); idle < time.Minute || idle > maxSessionIdle {
+		faults = append(faults, fmt.Errorf("--session-idle %v is outside 1m to 90d", idle))
+	}
+	if life := time.Duration(cmd.SessionMax); life < time.Duration(cmd.SessionIdle) || life > maxSessionLife {
+		faults = append(faults, fmt.Errorf("--session-max %v is outside --session-idle to 365d", life))
+	}
+	if grace := time.Duration(cmd.RefreshGrace); grace > 10*time.Minute {
+		faults = append(faults, fmt.Errorf("--refresh-grace %v is more than 10m", grace))
+	}
+	if cmd.Issuer != "" {
+		faults = append(faults, checkIssuer(cmd.Issuer))
+	}
+	apis, roles := cmd.catalog("https://not.known.yet")
+	if _, err := catalog.New(apis, roles); err != nil {
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, usageError{err}
+	}
+	switch {
+	case !local && cmd.TLSCert == "" && !cmd.BehindProxy:
+		return nil, hint(fmt.Errorf("listening on %s without TLS would show passwords and tokens to the network", cmd.Addr),
+			"use --tls-cert and --tls-key, or --behind-proxy where a proxy does TLS, or listen on 127.0.0.1")
+	case !local && cmd.Issuer == "":
+		return nil, hint(errors.New("--issuer is required beyond loopback: it stands in every token"),
+			"such as --issuer https://auth.example.com")
+	case !local && cmd.BehindProxy && len(cmd.TrustedProxy) == 0:
+		return nil, hint(errors.New("--behind-proxy needs --trusted-proxy here, or all clients would look like one and be throttled as one"),
+			"such as --trusted-proxy 10.0.0.7/32, the address that the proxy connects from")
+	case cmd.TLSCert == "":
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(cmd.TLSCert, cmd.TLSKey)
+	if err != nil {
+		return nil, hint(fmt.Errorf("loading the certificate: %w", err), "both files are PEM; the chain begins with the server's own certificate")
+	}
+	return &cert, nil
+}
+
+// node says what the flags mean, once the listener has its address.
+func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeConfig, error) {
+	root, err := parseRootKeySource(cmd.RootKey, cmd.Data)
+	if err != nil {
+		return nodeConfig{}, err
+	}
+	config := nodeConfig{
+		Dir:                    dir,
+		RootKey:                root,
+		Issuer:                 cmd.Issuer,
+		SessionIdle:            time.Duration(cmd.SessionIdle),
+		SessionMax:             time.Duration(cmd.SessionMax),
+		RefreshGrace:           time.Duration(cmd.RefreshGrace),
+		Loopback:               onLoopback(cmd.Addr),
+		TrustedProxies:         cmd.TrustedProxy,
+		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,
+		Log:                    log,
+	}
+	if config.RefreshGrace == 0 {
+		config.RefreshGrace = -1
+	}
+	if config.Issuer == "" {
+		scheme := "http"
+		if cmd.TLSCert != "" {
+			scheme = "https"
+		}
+		config.Issuer = defaultIssuer(scheme, cmd.Addr, addr)
+	}
+	if cmd.BehindProxy && len(config.TrustedProxies) == 0 {
+		config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	config.APIs, config.Roles = cmd.catalog(config.Issuer)
+	return config, nil
+}
+
+// catalog says which APIs and roles the flags name; where none is named, the
+// issuer is the API.
+func (cmd *serveCmd) catalog(issuer string) (apis []catalog.API, roles []catalog.Role) {
+	audiences := cmd.API
+	if len(audiences) == 0 {
+		audiences = []string{issuer}
+	}
+	for _, a := range audiences {
+		apis = append(apis, catalog.API{Audience: a, Life: time.Duration(cmd.AccessLife)})
+	}
+	for _, r := range cmd.Role {
+		roles = append(roles, catalog.Role(r))
+	}
+	return apis, roles
+}
+
+// checkIssuer follows RFC 8414 §2: https, no query, no fragment. Plain http is
+// for loopback alone.
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(issuer, "#"):
+		return fmt.Errorf("issuer %q must be a URL without query and fragment, such as https://auth.example.com", issuer)
+	case u.Scheme == "https", u.Scheme == "http" && isLoopbackHost(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("issuer %q must begin with https://", issuer)
+}
+
+// defaultIssuer names a loopback server by the address it was asked to listen
+// on, with the port it got.
+func defaultIssuer(scheme, asked string, got net.Addr) string {
+	host, _, _ := net.SplitHostPort(asked)
+	_, port, _ := net.SplitHostPort(got.String())
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// onLoopback says whether addr can be reached from this machine alone.
+func onLoopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && isLoopbackHost(host)
+}
+
+func isLoopbackHost(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+// listen opens a TCP listener; flag is the one that names another address.
+func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return nil, usagef("%s %q must be HOST:PORT, such as 127.0.0.1:8080", flag, addr)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, hint(fmt.Errorf("%s is in use by another program", addr), "stop that program, or choose another port with %s; port 0 takes a free one", flag)
+	case errors.Is(err, syscall.EACCES):
+		return nil, hint(fmt.Errorf("%s may not be listened on by this user", addr), "choose a port above 1023 with %s", flag)
+	}
+	return l, wrap(err, "listening")
+}
+
+// untilStopped ends its context at the first SIGINT or SIGTERM. From then on
+// signals do what they do by default, so that a second one stops at once.
+func untilStopped(ctx context.Context, more ...os.Signal) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, append(more, os.Interrupt, syscall.SIGTERM)...)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}
+
+func newLog(format string, w io.Writer) *slog.Logger {
+	if format == "json" || format == "auto" && !isTerminal(w) {
+		return slog.New(slog.NewJSONHandler(w, nil))
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
