@@ -43,7 +43,7 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 	case about.Account.ID != caller.Account.ID && !mayAskAboutAny(caller.Account):
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	}
-	return c.JSON(http.StatusOK, d.describe(about))
+	return c.JSON(http.StatusOK, describe(about))
 }
 
 func mayAskAboutAny(a account.Account) bool {
@@ -58,16 +58,17 @@ func verdict(err error) bool {
 	}, func(reason error) bool { return errors.Is(err, reason) })
 }
 
-// describe says what the token says, but for roles and scopes that its account
-// has lost since: here, unlike at an API that verifies by itself, that can be
-// known.
-func (d Deps) describe(about httpapi.Caller) wire.Introspection {
-	t, held := about.Token, about.Account.Roles
-	roles := slices.Collect(t.Roles())
-	roles = slices.DeleteFunc(roles, func(role string) bool { return !slices.Contains(held, role) })
-	scope := strings.Join(slices.Collect(t.Scopes()), " ")
-	if scope != "" { // to Narrow, none asked for is all
-		scope = strings.Join(d.Narrow(held, scope), " ")
+// describe says what the token says, but for rights that its account has lost
+// since: here, unlike at an API that verifies by itself, that can be known.
+// Which scopes a lost role gave is not, so none are told until the next refresh
+// has made a token that says.
+func describe(about httpapi.Caller) wire.Introspection {
+	t := about.Token
+	had := slices.Collect(t.Roles())
+	roles := slices.DeleteFunc(slices.Clone(had), func(role string) bool { return !slices.Contains(about.Account.Roles, role) })
+	scope := ""
+	if len(roles) == len(had) {
+		scope = strings.Join(slices.Collect(t.Scopes()), " ")
 	}
 	return wire.Introspection{
 		Active:    true,

@@ -26,10 +26,6 @@ type Deps struct {
 	Feed   *feed.Feed
 	Auth   *httpapi.Authenticator
 
-	// Narrow answers those of a list of scopes that roles still give: that of
-	// the catalog.
-	Narrow func(roles []string, scope string) []string
-
 	// Ready says why the server cannot work now.
 	Ready func(ctx context.Context) error
 
