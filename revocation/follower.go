@@ -196,7 +196,11 @@ func (f *Follower) poll(ctx context.Context) (moved bool, err error) {
 		asked = Cursor{}
 	}
 	if asked != (Cursor{}) {
-		wait = min(maxWait, f.c.MaxStale/2).Truncate(time.Second)
+		// After a failure the first answer must not wait for news: it confirms
+		// that there is none.
+		if f.failed == 0 {
+			wait = min(maxWait, f.c.MaxStale/2).Truncate(time.Second)
+		}
 		query.Set("after", asked.String())
 		query.Set("wait", strconv.Itoa(int(wait/time.Second)))
 	}

@@ -48,7 +48,7 @@ func Handler(g *guard.Guard) http.Handler {
 
 func (a *api) list(w http.ResponseWriter, r *http.Request) {
 	me := guard.Token(r)
-	all := r.FormValue("all") == "true"
+	all := r.URL.Query().Get("all") == "true"
 	if all {
 		if err := admin.Check(me); err != nil {
 			a.guard.Refuse(w, r, err)
