@@ -1,0 +1,162 @@
+package jws_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jws"
+)
+
+type wycheproof struct {
+	TestGroups []struct {
+		Private json.RawMessage
+		Public  json.RawMessage
+		Tests   []struct {
+			ID      int `json:"tcId"`
+			Comment string
+			JWS     json.RawMessage
+			Result  string
+		}
+	}
+}
+
+// zeroSecret are the cases labelled valid whose secret is 32 zero bytes, which
+// no key is made of (see TestJWS03WeakSecrets in package jwk). The spellings that
+// their group is about are tried with a good secret in TestJWS12Segments.
+var zeroSecret = []int{357, 358, 359, 376, 377}
+
+// contradicted are cases labelled valid that are refused on purpose: a "?"
+// inside a segment (372, 373), and keys whose own "alg" is not the token's.
+var contradicted = []int{346, 347, 350, 351, 372, 373}
+
+func TestWycheproofSignatures(t *testing.T) {
+	t.Parallel()
+	var suite wycheproof
+	vectors(t, "wycheproof/json_web_signature_test.json", &suite)
+	cases, valid, accepted := 0, 0, 0
+	for _, g := range suite.TestGroups {
+		keys, alg, err := oneKey(g.Private, g.Public)
+		for _, c := range g.Tests {
+			cases++
+			want := c.Result == "valid" && !slices.Contains(contradicted, c.ID)
+			if want {
+				valid++
+			}
+			// An algorithm that does not exist here refuses everything; once it
+			// exists, its valid cases count.
+			want = want && alg.Known() && !slices.Contains(zeroSecret, c.ID)
+			got := err == nil && verifies(c.JWS, keys)
+			if got {
+				accepted++
+			}
+			if got != want {
+				t.Errorf("case %d (%s): accepted %v, want %v (key: %v)", c.ID, c.Comment, got, want, err)
+			}
+		}
+	}
+	if cases != 401 || valid != 40 {
+		t.Errorf("%d cases, %d valid", cases, valid)
+	}
+	t.Logf("%d of the %d valid cases have an algorithm that exists here", accepted, valid)
+}
+
+func oneKey(private, public json.RawMessage) (keys *jwk.Set, alg jwk.Algorithm, err error) {
+	text := public
+	if text == nil {
+		text = private
+	}
+	var said struct {
+		Kty string
+		Alg jwk.Algorithm
+	}
+	if err := json.Unmarshal(text, &said); err != nil {
+		return nil, "", err
+	}
+	var key jwk.Verifier
+	if said.Kty == "oct" {
+		key, err = jwk.ParseSecret(text)
+	} else {
+		key, err = jwk.ParsePublic(text)
+	}
+	if err != nil {
+		return nil, said.Alg, err
+	}
+	keys, err = jwk.NewSet(key)
+	return keys, said.Alg, err
+}
+
+// verifies takes the text of a case, which is a string, or an object for the
+// JSON serialization.
+func verifies(raw json.RawMessage, keys *jwk.Set) bool {
+	var compact string
+	if json.Unmarshal(raw, &compact) != nil {
+		compact = string(raw)
+	}
+	v, err := jws.Verify(context.Background(), compact, keys)
+	if err != nil && v.Key != nil || err == nil && v.Key == nil {
+		panic("a result and an error")
+	}
+	return err == nil
+}
+
+func TestWycheproofKeys(t *testing.T) {
+	t.Parallel()
+	var suite wycheproof
+	vectors(t, "wycheproof/json_web_key_test.json", &suite)
+	cases, invalid := 0, 0
+	for _, g := range suite.TestGroups {
+		keys, algs, err := keySet(g.Private, g.Public)
+		known := !slices.ContainsFunc(algs, func(alg jwk.Algorithm) bool { return !alg.Known() })
+		for _, c := range g.Tests {
+			cases++
+			if c.Result != "valid" {
+				invalid++
+			}
+			got := err == nil && verifies(c.JWS, keys)
+			if want := c.Result == "valid" && known; got != want {
+				t.Errorf("case %d (%s): accepted %v, want %v (keys: %v)", c.ID, c.Comment, got, want, err)
+			}
+		}
+	}
+	if cases != 26 || invalid != 21 {
+		t.Errorf("%d cases, %d invalid", cases, invalid)
+	}
+}
+
+// keySet reads the set that a case verifies with: a public set as it stands, or
+// the private one where there are only secrets.
+func keySet(private, public json.RawMessage) (*jwk.Set, []jwk.Algorithm, error) {
+	var said struct {
+		Keys []struct{ Alg jwk.Algorithm }
+	}
+	var texts struct{ Keys []json.RawMessage }
+	if err := errors.Join(json.Unmarshal(private, &said), json.Unmarshal(private, &texts)); err != nil {
+		return nil, nil, err
+	}
+	var algs []jwk.Algorithm
+	for _, k := range said.Keys {
+		algs = append(algs, k.Alg)
+	}
+	if public != nil {
+		set, err := jwk.ParseSet(public)
+		return set, algs, err
+	}
+	var keys []jwk.Verifier
+	for _, text := range texts.Keys {
+		if key, err := jwk.ParseSecret(text); err == nil {
+			keys = append(keys, key)
+			continue
+		}
+		key, err := jwk.ParsePrivate(text)
+		if err != nil {
+			return nil, algs, err
+		}
+		keys = append(keys, key.Public())
+	}
+	set, err := jwk.NewSet(keys...)
+	return set, algs, err
+}
