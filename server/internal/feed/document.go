@@ -16,20 +16,24 @@ const (
 	// life is that of a document.
 	life = time.Minute
 
-	// maxDelta is how many facts a delta carries. Whoever is further behind
-	// gets the snapshot, which is made once for all who are: else every place
-	// in a long feed would be a large document of its own.
-	maxDelta = 1000
+	// What a document carries, unless more were published at once: a follower
+	// reads up to 1 MiB, and a fact takes 43 bytes of that. Whoever is told a
+	// place before the head asks again at once.
+	//
+	// Deltas are shorter, since each place in a long feed may be asked for and
+	// is a document of its own.
+	maxSnapshot = 20_000
+	maxDelta    = 4_000
 
 	// maxDocuments bounds how many documents are kept for one second.
-	maxDocuments = 256
+	maxDocuments = 64
 
-	// maxSize is what a follower reads.
+	// maxSize lets a document be made however many were published at once.
 	maxSize = 64 << 20
 )
 
-// A place is what a document is made for: a snapshot, or a delta from a
-// position to the head.
+// A place is what a document is made for: a snapshot at a position, or a delta
+// from another one to it.
 type place struct {
 	snapshot bool
 	from     uint64
@@ -71,27 +75,37 @@ func (d *documents) at(p place, second int64) *document {
 // document answers the document of s for who stands at cursor. It is signed
 // once in a second, however many ask.
 func (f *Feed) document(s *state, cursor revocation.Cursor) (string, error) {
-	p, first := place{snapshot: true, to: s.head}, 0
+	p, facts := place{snapshot: true, to: s.head}, s.facts
+	most := maxSnapshot
 	if cursor.Epoch == s.head.Epoch && cursor.Position <= s.head.Position {
-		n, _ := slices.BinarySearchFunc(s.facts, cursor.Position+1, func(e fact, n uint64) int {
-			return cmp.Compare(e.position, n)
-		})
-		if len(s.facts)-n <= maxDelta {
-			first, p = n, place{from: cursor.Position, to: s.head}
-		}
+		p, facts = place{from: cursor.Position, to: s.head}, s.facts[s.after(cursor.Position):]
+		most = maxDelta
+	}
+	if len(facts) > most {
+		// The last position that fits whole, or else the first one.
+		p.to.Position = max(facts[most].position-1, facts[0].position)
+		facts = facts[:s.after(p.to.Position)-s.after(p.from)]
 	}
 	d := f.documents.at(p, s.at.Unix())
-	d.once.Do(func() { d.compact, d.err = f.sign(s, p, s.facts[first:]) })
+	d.once.Do(func() { d.compact, d.err = f.sign(s, p, facts) })
 	if d.err != nil {
 		return "", d.err
 	}
 	return d.compact, nil
 }
 
+// after is the index of the first fact after a position.
+func (s *state) after(position uint64) int {
+	n, _ := slices.BinarySearchFunc(s.facts, position+1, func(e fact, n uint64) int {
+		return cmp.Compare(e.position, n)
+	})
+	return n
+}
+
 // sign makes the document of p, which carries those of facts that stand.
 func (f *Feed) sign(s *state, p place, facts []fact) (string, error) {
 	d := revocation.Document{
-		Issuer: f.c.Issuer, Epoch: s.head.Epoch, From: p.from, To: s.head.Position,
+		Issuer: f.c.Issuer, Epoch: p.to.Epoch, From: p.from, To: p.to.Position,
 		Snapshot: p.snapshot, IssuedAt: s.at,
 	}
 	for _, e := range facts {

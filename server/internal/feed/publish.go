@@ -210,8 +210,8 @@ func (f *Feed) current(ctx context.Context) (*state, error) {
 // Answer answers a signed [revocation.Document]: after a place, as an earlier
 // document named it, what followed; where nothing has followed yet, it waits
 // for that and then answers an empty delta. Without a place, and for one that
-// this feed does not know, it is a snapshot. ErrCursor, and errors of the store
-// and the key ring.
+// this feed does not know, it is a snapshot. Either may lead only part of the
+// way where there is much. ErrCursor, and errors of the store and the key ring.
 //
 // When too many wait already, it answers at once.
 func (f *Feed) Answer(ctx context.Context, after string, wait time.Duration) (compact string, err error) {
