@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"encoding/binary"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -16,40 +15,38 @@ import (
 )
 
 // filled answers the path of a database with n sessions of n/10 accounts, and
-// the sessions' ids. Benchmarks of one run share it.
+// the sessions' ids in no order.
 func filled(b testing.TB, n int) (string, []session.ID) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "jotsmith.db")
 	s := open(b, Config{Path: path})
-	ids := make([]session.ID, n)
-	const chunk = 5000
-	for from := 0; from < n; from += chunk {
-		err := s.do(b.Context(), func(t *tx) error {
-			for i := from; i < min(from+chunk, n); i++ {
-				var handle [16]byte
-				binary.BigEndian.PutUint64(handle[:], uint64(i))
-				ids[i] = session.NewID(handle)
-				holder := fmt.Sprintf("acc_%022d", i/10)
-				if i%10 == 0 {
-					if _, err := t.exec(`INSERT INTO account (id, username, display_name, roles, password_hash, disabled, version, created_at, updated_at, password_changed_at)
-						VALUES (?, ?, 'Somebody', 'editor viewer', '$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$YSBoYXNoIG9mIHRoaXJ0eS10d28gYnl0ZXMhISEh', 0, 1, ?, ?, ?)`,
-						holder, fmt.Sprintf("user%d", i), micros(t.now), micros(t.now), micros(t.now)); err != nil {
-						return err
-					}
-				}
-				if _, err := t.exec(`INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address,
-						generation, mac_key, forgiven, created_at, rotated_at, expires_at, ended_at, end_reason)
-					VALUES (?, ?, 1, 'app_first_party', 'body', 'https://tasks.example.com', 'tasks:read tasks:write',
-						'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '192.0.2.1', 1, '00000001', 0, ?, ?, ?, 0, '')`,
-					string(ids[i]), holder, micros(t.now), micros(t.now), micros(t.now.Add(30*24*time.Hour))); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			b.Fatal(err)
+	const numbers = `WITH RECURSIVE number (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM number WHERE i + 1 < ?2) `
+	err := s.do(b.Context(), func(t *tx) error {
+		if _, err := t.exec(numbers+`INSERT INTO account (id, username, display_name, roles, password_hash, disabled, version, created_at, updated_at, password_changed_at)
+			SELECT printf('acc_%022d', i), 'user' || i, 'Somebody', 'editor viewer', '$argon2id$v=19$m=19456,t=2,p=1$' || hex(randomblob(27)), 0, 1, ?1, ?1, ?1 FROM number`,
+			micros(t.now), n/10); err != nil {
+			return err
 		}
+		_, err := t.exec(numbers+`INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address,
+				generation, mac_key, forgiven, created_at, rotated_at, expires_at, ended_at, end_reason)
+			SELECT 'ses_' || hex(randomblob(11)), printf('acc_%022d', i / 10), 1, 'app_first_party', 'body', 'https://tasks.example.com', 'tasks:read tasks:write',
+				'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '192.0.2.1', 1, '00000001', 0, ?1, ?1, ?3, 0, '' FROM number`,
+			micros(t.now), n, micros(t.now.Add(30*24*time.Hour)))
+		return err
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ids := make([]session.ID, 0, n)
+	if err := s.read(b.Context(), func(c *conn) error {
+		return c.each(`SELECT id FROM session`, func(row scanner) error {
+			var id session.ID
+			err := row.Scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+	}); err != nil {
+		b.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
