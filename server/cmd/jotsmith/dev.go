@@ -64,6 +64,9 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 	ctx, stop := untilStopped(ctx, syscall.SIGHUP) // a terminal that closes, too
 	defer stop()
 	for flag, addr := range map[string]string{"--addr": cmd.Addr, "--api-addr": cmd.APIAddr} {
+		if err := checkAddr(addr, flag); err != nil {
+			return usageError{err}
+		}
 		if !onLoopback(addr) {
 			return hint(fmt.Errorf("%s %s is not on loopback, and dev shows its passwords and has no TLS", flag, addr), "to serve others, use 'jotsmith serve'")
 		}

@@ -110,27 +110,28 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) error {
 // certificate where there is one.
 func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	local := onLoopback(cmd.Addr)
-	var faults []error
+	faults := []error{checkAddr(cmd.Addr, "--addr")}
 	switch {
 	case cmd.TLSCert != "" && cmd.BehindProxy:
 		faults = append(faults, errors.New("--behind-proxy says that a proxy does TLS, --tls-cert that this server does: choose one"))
 	case len(cmd.TrustedProxy) > 0 && !cmd.BehindProxy:
 		faults = append(faults, errors.New("--trusted-proxy has no meaning without --behind-proxy"))
 	}
-	if idle := time.Duration(cmd.SessionIdle); idle < time.Minute || idle > maxSessionIdle {
-		faults = append(faults, fmt.Errorf("--session-idle %v is outside 1m to 90d", idle))
+	within := func(flag string, s, least, most span) {
+		if s < least || s > most {
+			faults = append(faults, fmt.Errorf("%s %v is outside %v to %v", flag, s, least, most))
+		}
 	}
-	if life := time.Duration(cmd.SessionMax); life < time.Duration(cmd.SessionIdle) || life > maxSessionLife {
-		faults = append(faults, fmt.Errorf("--session-max %v is outside --session-idle to 365d", life))
-	}
-	if grace := time.Duration(cmd.RefreshGrace); grace > 10*time.Minute {
-		faults = append(faults, fmt.Errorf("--refresh-grace %v is more than 10m", grace))
-	}
+	within("--access-life", cmd.AccessLife, span(time.Second), span(catalog.MaxLife))
+	within("--session-idle", cmd.SessionIdle, span(time.Minute), span(maxSessionIdle))
+	within("--session-max", cmd.SessionMax, min(cmd.SessionIdle, span(maxSessionLife)), span(maxSessionLife))
+	within("--refresh-grace", cmd.RefreshGrace, 0, span(10*time.Minute))
 	if cmd.Issuer != "" {
 		faults = append(faults, checkIssuer(cmd.Issuer))
 	}
-	apis, roles := cmd.catalog("https://not.known.yet")
-	if _, err := catalog.New(apis, roles); err != nil {
+	if errors.Join(faults...) == nil { // so that the life of tokens is told once
+		apis, roles := cmd.catalog("https://not.known.yet")
+		_, err := catalog.New(apis, roles)
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -239,11 +240,15 @@ func isLoopbackHost(host string) bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
+func checkAddr(addr, flag string) error {
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return fmt.Errorf("%s %q must be HOST:PORT, such as 127.0.0.1:8080", flag, addr)
+	}
+	return nil
+}
+
 // listen opens a TCP listener; flag is the one that names another address.
 func listen(ctx context.Context, addr, flag string) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(addr); err != nil {
-		return nil, usagef("%s %q must be HOST:PORT, such as 127.0.0.1:8080", flag, addr)
-	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

@@ -27,6 +27,13 @@ func (s *span) UnmarshalText(text []byte) error {
 	return nil
 }
 
+func (s span) String() string {
+	if d := time.Duration(s); d > 0 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return time.Duration(s).String()
+}
+
 // about says d in words, in its largest unit: "3 minutes", "1 day".
 func about(d time.Duration) string {
 	d = d.Abs()

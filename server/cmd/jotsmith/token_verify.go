@@ -51,7 +51,7 @@ type verdict struct {
 }
 
 // patience bounds how long keys and revocations are waited for.
-const patience = 10 * time.Second
+const patience = 5 * time.Second
 
 func (cmd *verifyCmd) Run(ctx context.Context, c *console) error {
 	compact, err := cmd.read(c)
