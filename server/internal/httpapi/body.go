@@ -32,10 +32,14 @@ func (c *Call) ReadJSON(r *http.Request, into Members) error {
 		return err
 	}
 	if err := readObject(body, into); err != nil {
-		return Refuse(wire.CodeInvalidRequest, err.Error(), nil)
+		return Refuse(wire.CodeInvalidRequest, err.Error(), errBody)
 	}
 	return nil
 }
+
+// errBody stands in the log for what the caller is told about a body, which may
+// quote the name of a member.
+var errBody = errors.New("the body breaks the rules")
 
 // readObject's errors tell the caller what is wrong; they quote no value.
 func readObject(body []byte, into Members) error {

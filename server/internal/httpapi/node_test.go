@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ type node struct {
 	drain    context.CancelFunc
 	log      *buffer
 	notReady error
+	sent     atomic.Int64 // requests
 
 	mu  sync.Mutex
 	now time.Time // the store's; zero: the real one
@@ -195,6 +197,7 @@ func (n *node) do(method, target string, body any, edits ...edit) *httptest.Resp
 		e(r)
 	}
 	w := httptest.NewRecorder()
+	n.sent.Add(1)
 	n.handler.ServeHTTP(w, r)
 	return w
 }

@@ -59,6 +59,7 @@ const (
 // Headers of every answer. Answers that may be cached say so themselves.
 var (
 	noStore  = []string{"no-store"}
+	closing  = []string{"close"}
 	nosniff  = []string{"nosniff"}
 	noOrigin = []string{"no-referrer"}
 	noPage   = []string{"default-src 'none'; frame-ancestors 'none'"}
@@ -88,6 +89,12 @@ func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = deadline.SetWriteDeadline(start.Add(answerTime))
 	if r.ContentLength != 0 {
 		_ = deadline.SetReadDeadline(start.Add(bodyTime))
+	}
+	if r.ProtoMajor == 1 && len(r.TransferEncoding) > 0 {
+		// RFC 9112 §6.1: where a Content-Length came with it, the connection must
+		// be closed, or what follows could be a request that a proxy has taken
+		// for a body. net/http no longer tells whether one came.
+		h["Connection"] = closing
 	}
 	if !s.answersFor(r.Host) {
 		c.refuse(Refuse(wire.CodeMisdirectedRequest, "", fmt.Errorf("host %q", clip(r.Host))))
