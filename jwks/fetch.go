@@ -36,7 +36,7 @@ type flight struct {
 }
 
 // fetch waits for the fetch under way or for a new one. Unless forced, none is
-// begun within the cool-down. A caller who gives up leaves it running for the
+// begun within the cool-down of another that was not, or that failed. A caller who gives up leaves it running for the
 // others, bounded by its own time limit.
 func (r *Remote) fetch(ctx context.Context, force bool) error {
 	f, err := r.begin(force)
@@ -62,6 +62,9 @@ func (r *Remote) begin(force bool) (*flight, error) {
 	case !force && !r.tried.IsZero() && time.Since(r.tried) < r.coolDown:
 		return nil, errCoolDown
 	}
+	if !force {
+		r.tried = time.Now()
+	}
 	f := &flight{done: make(chan struct{})}
 	r.flight = f
 	r.work.Go(func() { r.fly(f) })
@@ -76,11 +79,12 @@ func (r *Remote) fly(f *flight) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.flight, r.tried = nil, time.Now()
+	r.flight = nil
 	switch {
 	case r.ctx.Err() != nil:
 	case err != nil:
 		r.failures++
+		r.tried = time.Now()
 		r.log.Warn("fetching key set failed", "url", r.url, "error", err, "kept", old != nil)
 	default:
 		r.failures = 0

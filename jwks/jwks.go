@@ -55,7 +55,7 @@ type Remote struct {
 
 	mu       sync.Mutex // never held while waiting; known keys never take it
 	flight   *flight    // the fetch under way, if any
-	tried    time.Time  // when the last one ended
+	tried    time.Time  // when the last one failed, or was caused by an unknown key id
 	failures int        // since the last good answer
 	missing  map[string]time.Time
 	timer    *time.Timer
