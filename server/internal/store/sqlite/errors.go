@@ -58,6 +58,16 @@ func taken(err error) bool {
 	return c == lib.SQLITE_CONSTRAINT_UNIQUE || c == lib.SQLITE_CONSTRAINT_PRIMARYKEY
 }
 
+// ends reports whether SQLite may have rolled the whole transaction back, which
+// it does for these codes (https://sqlite.org/lang_transaction.html).
+func ends(err error) bool {
+	switch code(err) & 0xff {
+	case lib.SQLITE_FULL, lib.SQLITE_IOERR, lib.SQLITE_NOMEM, lib.SQLITE_BUSY, lib.SQLITE_INTERRUPT:
+		return true
+	}
+	return false
+}
+
 // A failure remembers whether the last commit failed.
 type failure struct{ p atomic.Pointer[error] }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwt"
@@ -78,13 +79,20 @@ func (t *tx) step(old session.Session, place int64, step session.Step) error {
 	if step.Rotate || step.Forgive {
 		n := old
 		if step.Rotate {
+			if old.Generation == math.MaxUint32 {
+				return errors.New("session has no generations left")
+			}
 			n.Generation, n.MACKey, n.Address, n.RotatedAt = old.Generation+1, step.MACKey, step.Address, t.now
 		}
 		if step.Forgive {
 			n.Forgiven = old.Generation
 		}
-		if _, err := t.exec(`UPDATE session SET generation = ?, mac_key = ?, address = ?, rotated_at = ?, forgiven = ? WHERE rowid = ?`,
-			int64(n.Generation), n.MACKey, n.Address, micros(n.RotatedAt), int64(n.Forgiven), place); err != nil {
+		const update = `UPDATE session SET generation = ?, mac_key = ?, address = ?, rotated_at = ?, forgiven = ? WHERE rowid = ?`
+		args := []any{int64(n.Generation), n.MACKey, n.Address, micros(n.RotatedAt), int64(n.Forgiven), place}
+		if step.End == "" && step.Event == nil {
+			return t.only(update, args...)
+		}
+		if _, err := t.exec(update, args...); err != nil {
 			return err
 		}
 	}

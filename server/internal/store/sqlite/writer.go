@@ -38,6 +38,14 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return t.c.exec(query, args...)
 }
 
+// only runs the one statement that a job writes. It needs no savepoint, since
+// a statement that fails undoes itself.
+func (t *tx) only(query string, args ...any) error {
+	t.wrote = true
+	_, err := t.c.exec(query, args...)
+	return err
+}
+
 // record writes e to the outbox.
 func (t *tx) record(e audit.Event) error {
 	r, err := e.Record(t.now)
@@ -172,6 +180,9 @@ func (s *Store) attempt(t *tx, j *job) error {
 	published := t.published
 	j.err = j.protected(t)
 	if !t.savepoint {
+		if ends(j.err) {
+			return j.err
+		}
 		return nil
 	}
 	if j.err != nil {
