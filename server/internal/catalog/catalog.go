@@ -102,14 +102,17 @@ func (a *API) complete() error {
 	switch {
 	case len(a.Audience) > 512:
 		return fmt.Errorf("audience of %d bytes is too long, at most 512", len(a.Audience))
-	case err != nil || !u.IsAbs() || u.Fragment != "":
-		// RFC 8707 §2: an absolute URI without a fragment.
+	case err != nil || !u.IsAbs() || strings.ContainsFunc(a.Audience, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }):
+		// RFC 8707 §2: an absolute URI without a fragment. RFC 3986 §2: of
+		// printable ASCII.
 		return fmt.Errorf("audience %q is not an absolute URI without a fragment, such as https://api.example.com", a.Audience)
 	case a.Life < time.Second || a.Life > MaxLife:
 		return fmt.Errorf("API %q: token life %v is outside 1s to %v", a.Audience, a.Life, MaxLife)
 	case a.Algorithm == jwk.HS256:
 		// An API that verifies with a shared secret could mint with it too.
 		return fmt.Errorf("API %q: tokens for APIs are signed with a private key, not with HS256", a.Audience)
+	case !a.Algorithm.Known():
+		return fmt.Errorf("API %q: unknown algorithm %q: use ES256, EdDSA or RS256", a.Audience, a.Algorithm)
 	}
 	return nil
 }
@@ -194,6 +197,8 @@ func (c *Catalog) Narrow(roles []string, asked string) []string {
 		return given
 	}
 	still := strings.Fields(asked)
+	slices.Sort(still)
+	still = slices.Compact(still)
 	return slices.DeleteFunc(still, func(s string) bool { return !slices.Contains(given, s) })
 }
 

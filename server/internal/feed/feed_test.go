@@ -474,7 +474,7 @@ func TestExpiredFactsGo(t *testing.T) {
 func TestMuchIsToldInParts(t *testing.T) {
 	t.Parallel()
 	ring := newRing(t, nil)
-	for _, perPosition := range []int{1, 3, 7000} {
+	for _, perPosition := range []int{1, 7000} {
 		t.Run(fmt.Sprint(perPosition), func(t *testing.T) {
 			t.Parallel()
 			m := newMemory()
