@@ -64,7 +64,7 @@ func shellBlocks(text string) string {
 func script(t *testing.T, commands, addr string) string {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n")
+	b.WriteString("server=\nstop() { [ -z \"$server\" ] || { kill $server; wait $server; server=; }; }\ntrap stop EXIT\n")
 	for line := range strings.Lines(strings.ReplaceAll(commands, "127.0.0.1:8080", addr)) {
 		line = strings.TrimRight(line, "\n")
 		switch {
@@ -76,8 +76,10 @@ func script(t *testing.T, commands, addr string) string {
 				t.Errorf("make %s: %v\n%s", target, err, out)
 			}
 		case strings.HasPrefix(line, "jotsmith serve"):
-			fmt.Fprintf(&b, "echo '$ %s'\n%s &\n", line, line)
+			fmt.Fprintf(&b, "stop\n%s &\nserver=$!\n", line)
 			fmt.Fprintf(&b, "curl -sS --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 20 -o /dev/null http://%s/readyz 2>/dev/null\n", addr)
+		case strings.HasPrefix(line, "jotsmith account"), strings.HasPrefix(line, "jotsmith key"):
+			fmt.Fprintf(&b, "stop\n%s\n", line) // works on a stopped server
 		default:
 			fmt.Fprintln(&b, line)
 		}
@@ -98,7 +100,8 @@ func TestDocsLinks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+		prose := regexp.MustCompile("(?ms)^```.*?^```").ReplaceAllString(string(text), "")
+		for _, m := range link.FindAllStringSubmatch(prose, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
 			}

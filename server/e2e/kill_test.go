@@ -51,6 +51,13 @@ func TestFLT01KillNine(t *testing.T) {
 		mu      sync.Mutex
 		counted = func(n *int) { mu.Lock(); *n++; mu.Unlock() }
 	)
+	p := startServe(t, addr, data)
+	for w := range chains {
+		for range 4 {
+			chains[w] = append(chains[w], &chain{tokens: login(t, issuer, "ada", password)})
+		}
+	}
+	p.stop(t)
 	for k := range kills {
 		p := startServe(t, addr, data)
 		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: 20 * time.Second}
@@ -90,7 +97,7 @@ func TestFLT01KillNine(t *testing.T) {
 				for ctx.Err() == nil {
 					n := len(chains[w])
 					switch dice := rand.IntN(100); {
-					case n < 3:
+					case n == 0, dice < 2 && n < 20:
 						status, b, err := post(client, issuer+"/v1/login", "", wire.LoginRequest{Username: "ada", Password: password})
 						if err != nil {
 							return
@@ -103,7 +110,7 @@ func TestFLT01KillNine(t *testing.T) {
 						json.Unmarshal(b, &c.tokens)
 						chains[w] = append(chains[w], c)
 						counted(&counts.login)
-					case dice < 5:
+					case dice < 4:
 						c := chains[w][rand.IntN(n)]
 						if c.endAsked {
 							continue

@@ -237,7 +237,7 @@ func kid(t testing.TB, compact string) string {
 	var h struct {
 		KeyID string `json:"kid"`
 	}
-	if err := json.Unmarshal(u.Header(), &h); err != nil || h.KeyID == "" {
+	if err := json.Unmarshal([]byte(u.Header()), &h); err != nil || h.KeyID == "" {
 		t.Fatalf("no kid in %s: %v", u.Header(), err)
 	}
 	return h.KeyID
