@@ -43,7 +43,7 @@ const (
 	window    = 8 // slots in which a token may stand
 	// entrySize is what an entry takes beyond its text, with the allocator's
 	// rounding.
-	entrySize = 768
+	entrySize = 640
 	slotBytes = 1 << 10 // a slot for each so many bytes of the limit
 )
 

@@ -157,3 +157,14 @@ func check(t *testing.T, v *jwt.Verifier, compact string, want error) {
 		t.Errorf("error %v, want %v", err, want)
 	}
 }
+
+// revoked answers every question with err and counts them.
+type revoked struct {
+	err   error
+	asked int
+}
+
+func (r *revoked) Check(*jwt.Token, time.Time) error {
+	r.asked++
+	return r.err
+}
