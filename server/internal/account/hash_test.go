@@ -84,9 +84,6 @@ func TestHashRefused(t *testing.T) {
 }
 
 func FuzzParseHash(f *testing.F) {
-	f.Add(newHash(cheap, "x").String())
-	f.Add("$argon2id$v=19$m=4294967295,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR")
-	f.Add("$argon2id$v=19$m=256,t=2,p=1$$")
 	f.Fuzz(func(t *testing.T, s string) {
 		h, err := parseHash(s)
 		if err != nil {

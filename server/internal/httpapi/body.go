@@ -48,17 +48,17 @@ func readObject(body []byte, into Members) error {
 	if !utf8.Valid(body) {
 		return errors.New("the body is not UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if !json.Valid(body) {
+		return errors.New("the body is malformed JSON")
+	}
+	d := json.NewDecoder(bytes.NewReader(body)) // of valid text its tokens are without error
+	if t, _ := d.Token(); t != json.Delim('{') {
 		return errors.New("the body is not a JSON object")
 	}
 	seen := make(map[string]bool, len(into))
 	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return errors.New("the body is malformed JSON")
-		}
+		t, _ := d.Token()
+		name, _ := t.(string)
 		target, known := into[name]
 		switch {
 		case !known:
@@ -67,10 +67,7 @@ func readObject(body []byte, into Members) error {
 			return fmt.Errorf("member %q comes twice", name)
 		}
 		seen[name] = true
-		t, err = d.Token()
-		if err != nil {
-			return errors.New("the body is malformed JSON")
-		}
+		t, _ = d.Token()
 		value, ok := t.(string)
 		if !ok || strings.ContainsRune(value, utf8.RuneError) {
 			return fmt.Errorf("member %q is not a string of Unicode text", name)
@@ -81,12 +78,6 @@ func readObject(body []byte, into Members) error {
 		case **string:
 			*p = &value
 		}
-	}
-	if _, err := d.Token(); err != nil {
-		return errors.New("the body is malformed JSON")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("the body goes on after the JSON object")
 	}
 	return nil
 }

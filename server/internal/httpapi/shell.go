@@ -175,14 +175,16 @@ func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 // logCall writes the request's one line. It holds no path, query or header but
 // the user agent: people put tokens into them.
 func (s *shell) logCall(c *Call, r *http.Request, took time.Duration) {
+	ctx := r.Context()
 	level := slog.LevelInfo
 	switch {
+	case c.status == http.StatusServiceUnavailable && ctx.Err() != nil:
+		// The client has gone, and nobody reads that.
 	case c.status == http.StatusServiceUnavailable:
 		level = slog.LevelWarn
 	case c.status >= 500:
 		level = slog.LevelError
 	}
-	ctx := r.Context()
 	if !s.Log.Enabled(ctx, level) {
 		return
 	}
