@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 )
@@ -27,8 +28,8 @@ const (
 
 var (
 	// ErrLease says that the ring has not been read for longer than Lease, so
-	// that nothing may be signed.
-	ErrLease = errors.New("the key ring could not be read for too long to sign with it")
+	// that nothing may be signed. It is a jwt.ErrKeysUnavailable.
+	ErrLease = fmt.Errorf("%w: the key ring could not be read for too long to sign with it", jwt.ErrKeysUnavailable)
 
 	// ErrAnnounced says that a successor is announced already.
 	ErrAnnounced = errors.New("a successor is announced already")
