@@ -148,9 +148,10 @@ func TestRFR11MangledRefreshToken(t *testing.T) {
 	if _, _, err := m.parseDevice(repair(devicePrefix, body)); err == nil {
 		t.Error("a refresh token with another prefix passes for a device token")
 	}
-	if other, _ := newMinter(t, "https://other.example"); true {
+	for _, issuer := range []string{"https://auth.examplf", "https://auth.example.org", ""} {
+		other, _ := newMinter(t, issuer)
 		if _, err := other.parseRefresh(text); err == nil {
-			t.Error("a token of another issuer with the same keys is accepted")
+			t.Errorf("a token of another issuer than %q with the same keys is accepted", issuer)
 		}
 	}
 	none := minter{m.issuer, func(string) (*jwk.SecretKey, bool) { return nil, false }}
@@ -164,6 +165,36 @@ func flipCase(c string) string {
 		return u
 	}
 	return strings.ToLower(c)
+}
+
+// Device tokens differ in length, so that some have bits to spare in their last
+// character.
+func TestRFR11MangledDeviceToken(t *testing.T) {
+	t.Parallel()
+	m, key := newMinter(t, "https://auth.example")
+	for _, holder := range []account.ID{"acc_1", "acc_12", "acc_123"} {
+		text, err := m.device(key, holder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded := text[:len(text)-checkSize]
+		for i := range encoded {
+			for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=\n " {
+				mangled := encoded[:i] + string(c) + encoded[i+1:]
+				if mangled == encoded {
+					continue
+				}
+				if _, _, err := m.parseDevice(mangled + checksum(mangled)); err == nil {
+					t.Errorf("%q passes for %q", mangled, encoded)
+				}
+			}
+		}
+		for _, mangled := range []string{encoded + "=", encoded + "A", encoded + "\n", encoded[:len(encoded)-1], encoded[:20] + "\n" + encoded[20:]} {
+			if _, _, err := m.parseDevice(mangled + checksum(mangled)); err == nil {
+				t.Errorf("%q passes for %q", mangled, encoded)
+			}
+		}
+	}
 }
 
 // The checksum is public, so a known value can be written down: scanners for
