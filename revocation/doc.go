@@ -13,6 +13,7 @@
 //	epoch     names one life of the issuer's store; changes when it is restored
 //	from, to  positions; a delta leads from one to the other
 //	snapshot  true: all facts that stand at position to, from is 0
+//	more      true: the feed goes on behind to; asked again, it answers at once
 //	facts     base64url of n × 24 bytes: fact (16), expires (4), before (4)
 //
 // expires and before are big-endian seconds since the epoch. expires 0 means

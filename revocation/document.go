@@ -32,6 +32,7 @@ type Document struct {
 	Epoch    string // 1 to 64 of A–Z a–z 0–9 - _
 	From, To uint64 // at most 2⁵³−1, so that every JSON parser reads them alike
 	Snapshot bool
+	More     bool      // the feed goes on behind To: this is a part, ask again at once
 	IssuedAt time.Time // the issuer's time
 	Entries  []Entry
 }
@@ -82,6 +83,7 @@ type claims struct {
 	From     uint64 `json:"from"`
 	To       uint64 `json:"to"`
 	Snapshot bool   `json:"snapshot"`
+	More     bool   `json:"more,omitempty"`
 	Facts    string `json:"facts"`
 }
 
@@ -95,7 +97,7 @@ func (d *Document) Custom() any {
 		rows = binary.BigEndian.AppendUint32(rows, seconds(e.Expires))
 		rows = binary.BigEndian.AppendUint32(rows, seconds(e.Before))
 	}
-	return claims{d.Epoch, d.From, d.To, d.Snapshot, string(b64.Append(nil, rows))}
+	return claims{d.Epoch, d.From, d.To, d.Snapshot, d.More, string(b64.Append(nil, rows))}
 }
 
 // ParseDocument reads the document out of a verified token. It checks the form;
@@ -120,10 +122,10 @@ func ParseDocument(t *jwt.Token) (*Document, error) {
 		return nil, fmt.Errorf("malformed revocation document: from %d to %d", c.From, c.To)
 	case c.Snapshot && c.From != 0:
 		return nil, fmt.Errorf("malformed revocation document: a snapshot from %d", c.From)
-	case !c.Snapshot && c.From == c.To && len(rows) != 0:
-		return nil, errors.New("malformed revocation document: facts without a position of their own")
+	case !c.Snapshot && c.From == c.To && (c.More || len(rows) != 0):
+		return nil, errors.New("malformed revocation document: news without a position of its own")
 	}
-	d := &Document{Issuer: t.Issuer(), Epoch: c.Epoch, From: c.From, To: c.To, Snapshot: c.Snapshot, IssuedAt: t.IssuedAt()}
+	d := &Document{Issuer: t.Issuer(), Epoch: c.Epoch, From: c.From, To: c.To, Snapshot: c.Snapshot, More: c.More, IssuedAt: t.IssuedAt()}
 	d.Entries = make([]Entry, len(rows)/rowSize)
 	for i := range d.Entries {
 		row := rows[i*rowSize:]

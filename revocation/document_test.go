@@ -20,7 +20,7 @@ func feedToken(t testing.TB, custom any) *jwt.Token {
 func TestDocumentRoundTrip(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1_800_000_000, 0).UTC()
-	want := &Document{Issuer: issuerName, Epoch: "Zx-9_", From: 7, To: 9, Entries: []Entry{
+	want := &Document{Issuer: issuerName, Epoch: "Zx-9_", From: 7, To: 9, More: true, Entries: []Entry{
 		{Fact: session("a")},
 		{Fact: session("b"), Expires: at},
 		{Fact: session("c"), Expires: at.Add(time.Hour), Before: at},
@@ -68,6 +68,7 @@ func TestParseDocumentRefuses(t *testing.T) {
 		{"a position no JSON parser keeps", claims{Epoch: "e1", To: 1 << 53, Snapshot: true}},
 		{"a snapshot from somewhere", claims{Epoch: "e1", From: 1, To: 2, Snapshot: true}},
 		{"facts without a position", claims{Epoch: "e1", From: 1, To: 1, Facts: row}},
+		{"more without a position", claims{Epoch: "e1", From: 1, To: 1, More: true}},
 		{"half a row", claims{Epoch: "e1", To: 1, Facts: row[:16]}},
 		{"padding", claims{Epoch: "e1", To: 1, Facts: row + "=="}},
 		{"not base64url", claims{Epoch: "e1", To: 1, Facts: strings.Replace(row, "A", "+", 1)}},
@@ -121,7 +122,7 @@ func FuzzParseDocument(f *testing.F) {
 	f.Add("e.1", uint64(1), uint64(1<<53), true, "AAAA=")
 	key := newKey(f)
 	f.Fuzz(func(t *testing.T, epoch string, from, to uint64, snapshot bool, facts string) {
-		c := claims{epoch, from, to, snapshot, strings.ToValidUTF8(facts, "")}
+		c := claims{epoch, from, to, snapshot, to%2 == 1, strings.ToValidUTF8(facts, "")}
 		issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerName, Key: key, Type: Type, MaxSize: maxDocument})
 		if err != nil {
 			t.Fatal(err)

@@ -53,6 +53,7 @@ type Follower struct {
 	// Of Run alone:
 	newest time.Time // the latest IssuedAt accepted
 	resync bool      // ask for a snapshot
+	loaded bool      // ready is closed
 	failed int       // in a row
 }
 
@@ -130,7 +131,7 @@ func (f *Follower) Check(t *jwt.Token, _ time.Time) error {
 	return nil
 }
 
-// Ready is closed once the first snapshot is applied.
+// Ready is closed once all that stood in the feed at first is applied.
 func (f *Follower) Ready() <-chan struct{} { return f.ready }
 
 // Age is the time since the feed was last confirmed, or since the start.
@@ -249,15 +250,15 @@ func (f *Follower) apply(d *Document, asked Cursor) (moved bool, err error) {
 	f.full.Store(false)
 	f.resync = false
 	f.position.Store(&next)
-	if moved || d.IssuedAt.After(f.newest) {
+	// A part of the feed does not confirm what its other parts say.
+	if !d.More && (moved || d.IssuedAt.After(f.newest)) {
 		f.seen.Store(max(1, int64(time.Since(f.start))))
 	}
 	if d.IssuedAt.After(f.newest) {
 		f.newest = d.IssuedAt
 	}
-	select {
-	case <-f.ready:
-	default:
+	if !d.More && !f.loaded {
+		f.loaded = true
 		f.c.Log.Info("revocations loaded", "url", f.c.URL, "position", next.String(), "facts", f.Len())
 		close(f.ready)
 	}

@@ -38,7 +38,9 @@ func delta(epoch string, from, to uint64, names ...string) answer {
 	return answer{Document: Document{Epoch: epoch, From: from, To: to, Entries: entries(names...)}}
 }
 
-func (a answer) issued(ago time.Duration) answer   { a.late = ago; return a }
+func (a answer) issued(ago time.Duration) answer { a.late = ago; return a }
+func (a answer) part() answer                    { a.More = true; return a }
+
 func (a answer) signedBy(k *jwk.PrivateKey) answer { a.key = k; return a }
 func (a answer) of(issuer, aud, typ string) answer {
 	a.config.Issuer, a.aud, a.config.Type = issuer, aud, typ
@@ -178,6 +180,8 @@ func TestFollower(t *testing.T) {
 			[]answer{snapshot("e1", 5, "a"), snapshot("e2", 1), delta("e2", 3, 4), snapshot("e2", 4, "x")}, " e1.5 e2.1  e2.4", "ax", "e2.4"},
 		{"a delta of another epoch",
 			[]answer{snapshot("e1", 5, "a"), delta("e2", 5, 6, "x"), snapshot("e2", 6, "x")}, " e1.5  e2.6", "ax", "e2.6"},
+		{"told in parts",
+			[]answer{snapshot("e1", 5, "a").part(), delta("e1", 5, 9, "b").part(), delta("e1", 9, 12, "c")}, " e1.5 e1.9 e1.12", "abc", "e1.12"},
 		{"a snapshot from before: the store is behind",
 			[]answer{snapshot("e1", 5, "a", "b"), snapshot("e1", 4, "z"), delta("e1", 5, 6, "c")}, " e1.5 e1.5 e1.6", "abc", "e1.6"},
 		{"an older document",
@@ -395,6 +399,32 @@ func TestFollowerFull(t *testing.T) {
 		}
 		if standing(f) != "ac" || s.asked[0] != "e1.5" {
 			t.Errorf("stands %q, asked %q", standing(f), s.asked)
+		}
+	})
+}
+
+// TestFollowerInParts: a part of the feed does not make a follower ready, for a
+// session that another part ends would pass.
+func TestFollowerInParts(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{t: t, key: newKey(t), answers: []answer{snapshot("e1", 5, "a").part(), delta("e1", 5, 9, "b").part()}}
+		f := s.follower(FollowerConfig{})
+		stop := s.run(f)
+		select {
+		case <-f.Ready():
+			t.Error("ready after a part")
+		default:
+		}
+		if err := f.Check(token(t, jwt.Claims{SessionID: "c"}), time.Now()); !errors.Is(err, jwt.ErrRevocationUnavailable) {
+			t.Errorf("got %v", err)
+		}
+		stop()
+		s.answers, s.asked = []answer{delta("e1", 9, 12, "c")}, nil
+		defer s.run(f)()
+		<-f.Ready()
+		if err := f.Check(token(t, jwt.Claims{SessionID: "c"}), time.Now()); !errors.Is(err, jwt.ErrRevoked) {
+			t.Errorf("got %v", err)
 		}
 	})
 }
