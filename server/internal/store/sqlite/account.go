@@ -137,16 +137,16 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 				password_changed_at = iif(?4 IS NULL, password_changed_at, ?5),
 				updated_at          = ?5,
 				version             = version + 1
-			WHERE id = ?6`,
-			ch.DisplayName, held, ch.Disabled, ch.PasswordHash, micros(t.now), string(id))
+			WHERE id = ?6 AND password_hash = coalesce(?7, password_hash)`,
+			ch.DisplayName, held, ch.Disabled, ch.PasswordHash, micros(t.now), string(id), ch.IfPasswordHash)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return fault.ErrNotFound
-		}
 		if a, err = t.c.account(id); err != nil {
 			return err
+		}
+		if n == 0 {
+			return fault.ErrChanged
 		}
 		if ch.EndSessions {
 			if _, err := t.end(session.Selection{Account: id, Except: session.ID(ch.KeepSession)}, ch.EndReason, ch.FactLife); err != nil {

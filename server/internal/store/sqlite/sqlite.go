@@ -63,6 +63,10 @@ type Store struct {
 	close     func() error
 	committed chan struct{}
 	failure   failure
+
+	wrote   chan struct{} // wakes fold; closed when the writer has stopped
+	between chan func()   // run by the writer when no transaction is open
+	folded  chan struct{} // closed when fold has ended
 }
 
 // readers is the number of connections that read.
@@ -87,16 +91,19 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		closing:   make(chan struct{}),
 		stopped:   make(chan struct{}),
 		committed: make(chan struct{}, 1),
+		wrote:     make(chan struct{}, 1),
+		between:   make(chan func()),
+		folded:    make(chan struct{}),
 	}
 	s.close = sync.OnceValue(s.shut)
 	if err := s.open(ctx, c); err != nil {
-		s.disconnect()
+		s.disconnect(len(s.readers))
 		return nil, fmt.Errorf("opening database %s: %w", c.Path, err)
 	}
-	go s.write()
 	return s, nil
 }
 
+// open connects and, as its last step, begins to work.
 func (s *Store) open(ctx context.Context, c Config) (err error) {
 	if s.path, err = locate(c.Path); err != nil {
 		return err
@@ -127,6 +134,12 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 		}
 		s.readers <- r
 	}
+	folder, err := connect(ctx, s.path, writing)
+	if err != nil {
+		return explain(err)
+	}
+	go s.write()
+	go s.fold(folder)
 	return nil
 }
 
@@ -137,22 +150,16 @@ func (s *Store) Close() error { return s.close() }
 func (s *Store) shut() error {
 	close(s.closing)
 	<-s.stopped
-	return s.disconnect()
+	<-s.folded
+	return s.disconnect(readers)
 }
 
-// disconnect closes the readers, waiting for those at work, and then the
-// writer, which as the last one folds the log into the file.
-func (s *Store) disconnect() error {
+// disconnect closes n readers, waiting for those at work, and then the writer,
+// which as the last one folds the log into the file.
+func (s *Store) disconnect(n int) error {
 	var errs []error
-	select {
-	case <-s.stopped:
-		for range readers {
-			errs = append(errs, (<-s.readers).close())
-		}
-	default: // opening failed half-way
-		for len(s.readers) > 0 {
-			errs = append(errs, (<-s.readers).close())
-		}
+	for range n {
+		errs = append(errs, (<-s.readers).close())
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())

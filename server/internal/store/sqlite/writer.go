@@ -113,11 +113,14 @@ func (s *Store) do(ctx context.Context, f func(*tx) error) error {
 
 // write is the writer's goroutine.
 func (s *Store) write() {
+	defer close(s.wrote)
 	defer close(s.stopped)
 	for {
 		select {
 		case j := <-s.jobs:
 			s.batch(j)
+		case f := <-s.between:
+			f()
 		case <-s.closing:
 			select {
 			case j := <-s.jobs:
@@ -226,12 +229,20 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 		s.failure.set(err)
 	}
 	if err == nil && t.published {
-		select {
-		case s.committed <- struct{}{}:
-		default:
-		}
+		wake(s.committed)
+	}
+	if err == nil && t.wrote {
+		wake(s.wrote)
 	}
 	for _, j := range ran {
 		close(j.done)
+	}
+}
+
+// wake leaves a mark in c for whoever receives next.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -178,6 +179,40 @@ func TestFLT05Hanging(t *testing.T) {
 	}
 	if records, _, _ := s.Records(t.Context(), 0, 1000); len(records) != 2 {
 		t.Errorf("%d events: those of callers who had gone were written", len(records))
+	}
+}
+
+// The log does not grow with what is written, also while everybody writes.
+func TestLogIsFolded(t *testing.T) {
+	t.Parallel()
+	path, ids := filled(t, 5_000)
+	s := open(t, Config{Path: path})
+	const rounds = 4
+	var callers sync.WaitGroup
+	for part := range 32 {
+		callers.Go(func() {
+			for i := part; i < rounds*len(ids); i += 32 {
+				if err := s.RefreshSession(t.Context(), ids[i*7919%len(ids)], func(session.Row, time.Time) (session.Step, error) {
+					return session.Step{Rotate: true, MACKey: "00000002"}, nil
+				}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	callers.Wait()
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pages := info.Size() / 4096; pages < foldFrom || pages > 4*foldFrom {
+		t.Errorf("%d pages in the log, written about %d", pages, rounds*len(ids))
+	}
+	for _, id := range ids[:100] {
+		if r, _, err := s.Session(t.Context(), id); err != nil || r.Generation != 1+rounds {
+			t.Fatalf("generation %d, %v", r.Generation, err)
+		}
 	}
 }
 

@@ -119,6 +119,18 @@ func testChange(t *testing.T, open Opener) {
 	check(t, "ends are published", sorted(values...), sorted(string(s1.ID), string(s3.ID)))
 	check(t, "a bulk act takes one position", to, from+1)
 
+	stale, newer := "hash that was replaced", "hash of another password"
+	before := len(w.events())
+	_, err = w.ChangeAccount(w.ctx, alice.ID, account.Change{PasswordHash: &newer, IfPasswordHash: &stale, EndSessions: true, FactLife: time.Hour}, event("account.password"))
+	if _, now, _ := w.AccountByUsername(w.ctx, alice.Username); !errors.Is(err, fault.ErrChanged) || now != hash || len(w.events()) != before {
+		t.Errorf("a change upon a password that is not any more: %v, hash %q", err, now)
+	}
+	if _, err := w.ChangeAccount(w.ctx, alice.ID, account.Change{PasswordHash: &hash, IfPasswordHash: &hash}, event("account.password")); err != nil {
+		t.Errorf("a change upon the password that still is: %v", err)
+	}
+	if _, err := w.ChangeAccount(w.ctx, "acc_nobody", account.Change{DisplayName: &name, IfPasswordHash: &hash}, event("account.name")); !errors.Is(err, fault.ErrNotFound) {
+		t.Errorf("nobody's password: %v", err)
+	}
 	if _, err := w.ChangeAccount(w.ctx, "acc_nobody", account.Change{DisplayName: &name}, event("account.name")); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("unknown account: %v", err)
 	}
