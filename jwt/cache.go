@@ -15,8 +15,9 @@ import (
 // follow the place of its hash. The hash has a random seed of this process, so
 // that nobody can aim at a slot, and only genuine tokens enter.
 type cache struct {
-	seed   maphash.Seed
-	shards []shard
+	seed    maphash.Seed
+	shards  []shard
+	longest int // text that a verifier takes at all; longer text is not even hashed
 }
 
 // entry is a token and what is needed to find it again. The token that callers
@@ -47,12 +48,12 @@ const (
 	slotBytes = 1 << 10 // a slot for each so many bytes of the limit
 )
 
-func newCache(size int) *cache {
+func newCache(size, longest int) *cache {
 	shards := 1
 	for shards < maxShards && size/(2*shards) >= 64<<10 {
 		shards *= 2
 	}
-	c := &cache{seed: maphash.MakeSeed(), shards: make([]shard, shards)}
+	c := &cache{seed: maphash.MakeSeed(), shards: make([]shard, shards), longest: longest}
 	for i := range c.shards {
 		s := &c.shards[i]
 		s.limit = size / shards
@@ -73,6 +74,9 @@ func (s *shard) slot(hash uint64, i int) *atomic.Pointer[entry] {
 
 // find returns the entry of exactly this text, or nil.
 func (c *cache) find(compact string) *entry {
+	if len(compact) > c.longest {
+		return nil
+	}
 	hash := maphash.String(c.seed, compact)
 	s := c.shard(hash)
 	for i := range window {

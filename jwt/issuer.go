@@ -37,7 +37,7 @@ type IssuerConfig struct {
 type Claims struct {
 	Subject   string
 	Audience  []string
-	Life      time.Duration // whole seconds, from 1 s to [MaxLife]
+	Life      time.Duration // 1 s to [MaxLife]; "exp" is cut to whole seconds
 	IssuedAt  time.Time     // "iat" and "nbf", in whole seconds; zero: now
 	ID        string        // "jti"; default 128 random bits
 	SessionID string        // "sid"
@@ -117,9 +117,9 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	} else {
 		b = appendStrings(b, c.Audience)
 	}
-	b = strconv.AppendInt(append(b, `,"exp":`...), now+int64(c.Life/time.Second), 10)
-	b = strconv.AppendInt(append(b, `,"iat":`...), now, 10)
-	b = strconv.AppendInt(append(b, `,"nbf":`...), now, 10)
+	b = strconv.AppendInt(append(b, `,"exp":`...), now.Add(c.Life).Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"iat":`...), now.Unix(), 10)
+	b = strconv.AppendInt(append(b, `,"nbf":`...), now.Unix(), 10)
 	if c.ID != "" {
 		b = appendMember(b, "jti", c.ID)
 	} else {
@@ -164,7 +164,7 @@ func (c *Claims) check() error {
 	fault(len(c.Audience) == 0, "Audience is empty: name the API that the token is for")
 	fault(len(c.Audience) > maxAudiences, "Audience holds over 64 names")
 	fault(len(c.Roles) > maxRoles, "Roles holds over 512 names")
-	fault(c.Life < time.Second || c.Life%time.Second != 0, "Life is not one or more whole seconds")
+	fault(c.Life < time.Second, "Life is under one second")
 	fault(c.Life > MaxLife, "Life is over 24 hours")
 	for _, s := range [...]string{c.Subject, c.ID, c.SessionID, c.ClientID} {
 		fault(!utf8.ValidString(s), "Subject, ID, SessionID or ClientID is not UTF-8")

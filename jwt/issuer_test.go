@@ -59,6 +59,7 @@ func TestIssueRefuses(t *testing.T) {
 		want   string
 	}{
 		{"good", func(*jwt.Claims) {}, ""},
+		{"a fraction of a second", func(c *jwt.Claims) { c.Life = 1500 * time.Millisecond }, ""},
 		{"24 hours", func(c *jwt.Claims) { c.Life = 24 * time.Hour }, ""},
 		{"no subject", func(c *jwt.Claims) { c.Subject = "" }, "Subject is empty"},
 		{"no audience", func(c *jwt.Claims) { c.Audience = nil }, "Audience is empty"},
@@ -66,7 +67,7 @@ func TestIssueRefuses(t *testing.T) {
 		{"too many audiences", func(c *jwt.Claims) { c.Audience = many[:65] }, "over 64"},
 		{"no life", func(c *jwt.Claims) { c.Life = 0 }, "Life"},
 		{"negative life", func(c *jwt.Claims) { c.Life = -time.Minute }, "Life"},
-		{"half a second", func(c *jwt.Claims) { c.Life = time.Second / 2 }, "whole seconds"},
+		{"half a second", func(c *jwt.Claims) { c.Life = time.Second / 2 }, "under one second"},
 		{"over 24 hours", func(c *jwt.Claims) { c.Life = 24*time.Hour + time.Second }, "24 hours"},
 		{"subject not UTF-8", func(c *jwt.Claims) { c.Subject = "\xff" }, "UTF-8"},
 		{"session not UTF-8", func(c *jwt.Claims) { c.SessionID = "a\xc0" }, "UTF-8"},

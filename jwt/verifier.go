@@ -100,6 +100,9 @@ func NewVerifier(p Policy) (*Verifier, error) {
 	case p.Leeway < 0:
 		p.Leeway = 0
 	}
+	if p.MaxSize == 0 {
+		p.MaxSize = jws.DefaultMaxSize
+	}
 	if p.CacheSize == 0 {
 		p.CacheSize = defaultCacheSize
 	}
@@ -109,7 +112,7 @@ func NewVerifier(p Policy) (*Verifier, error) {
 	v := &Verifier{policy: p}
 	v.envelope.MaxSize = p.MaxSize
 	if p.CacheSize > 0 {
-		v.cache = newCache(p.CacheSize)
+		v.cache = newCache(p.CacheSize, p.MaxSize)
 	}
 	return v, nil
 }
