@@ -104,11 +104,10 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 		buf = new([]byte)
 	}
 	defer i.buffers.Put(buf)
-	issuedAt := c.IssuedAt
-	if issuedAt.IsZero() {
-		issuedAt = i.now()
+	now := c.IssuedAt
+	if now.IsZero() {
+		now = i.now()
 	}
-	now := issuedAt.Unix()
 	b := append((*buf)[:0], i.issuer...)
 	b = appendMember(b, "sub", c.Subject)
 	b = append(b, `,"aud":`...)
