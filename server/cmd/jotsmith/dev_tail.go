@@ -193,7 +193,7 @@ func (t *tail) revocations(d *revocation.Document) {
 		if since.IsZero() {
 			since = t.changed
 		}
-		t.print(now, seen.name, t.c.paint.violet(fmt.Sprintf("session ended; the API knew %s after it was asked for", duration(now.Sub(since)))))
+		t.print(now, seen.name, t.c.paint.violet(fmt.Sprintf("session ended; the API knew after %s", duration(now.Sub(since)))))
 	}
 }
 

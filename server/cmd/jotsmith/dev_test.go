@@ -121,7 +121,7 @@ func TestPageIsPasteable(t *testing.T) {
 		`ada +GET +/tasks +200 +warm [\d.]+ .s`,
 		`vic +POST +/tasks +403 +forbidden, cold`,
 		`ada +POST +/v1/logout +204`,
-		`ada +session ended; the API knew [\d.]+ .s after it was asked for`,
+		`ada +session ended; the API knew after [\d.]+ .s`,
 		`ada +GET +/tasks +401 +token_revoked, warm`,
 	} {
 		if !regexp.MustCompile(shown).MatchString(tail) {
