@@ -38,6 +38,7 @@ type place struct {
 	snapshot bool
 	from     uint64
 	to       Head
+	more     bool // the feed goes on behind to
 }
 
 // A document is signed by the first who asks for it, while others wait.
@@ -84,6 +85,7 @@ func (f *Feed) document(s *state, cursor revocation.Cursor) (string, error) {
 	if len(facts) > most {
 		// The last position that fits whole, or else the first one.
 		p.to.Position = max(facts[most].position-1, facts[0].position)
+		p.more = p.to.Position < s.head.Position
 		facts = facts[:s.after(p.to.Position)-s.after(p.from)]
 	}
 	d := f.documents.at(p, s.at.Unix())
@@ -106,7 +108,7 @@ func (s *state) after(position uint64) int {
 func (f *Feed) sign(s *state, p place, facts []fact) (string, error) {
 	d := revocation.Document{
 		Issuer: f.c.Issuer, Epoch: p.to.Epoch, From: p.from, To: p.to.Position,
-		Snapshot: p.snapshot, IssuedAt: s.at,
+		Snapshot: p.snapshot, More: p.more, IssuedAt: s.at,
 	}
 	for _, e := range facts {
 		if e.stands(s.at) {

@@ -202,7 +202,7 @@ func TestAnswer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := read(t, ring, answer(t, f, tt.after, 0))
-			if d.Snapshot != tt.snapshot || d.From != tt.from || d.To != 3 || d.Epoch != "epoch1" || !slices.Equal(facts(d), tt.facts) {
+			if d.Snapshot != tt.snapshot || d.More || d.From != tt.from || d.To != 3 || d.Epoch != "epoch1" || !slices.Equal(facts(d), tt.facts) {
 				t.Errorf("%+v, want snapshot %v from %d with %d facts", d, tt.snapshot, tt.from, len(tt.facts))
 			}
 		})
@@ -497,6 +497,9 @@ func TestMuchIsToldInParts(t *testing.T) {
 					d := read(t, ring, compact)
 					if d.Snapshot != (after == "") || d.From != position || d.To <= d.From || len(compact) > 1<<20 {
 						t.Fatalf("after %q: %d to %d, snapshot %v, %d bytes", after, d.From, d.To, d.Snapshot, len(compact))
+					}
+					if d.More != (d.To < m.head.Position) {
+						t.Errorf("%d to %d of %d, more %v", d.From, d.To, m.head.Position, d.More)
 					}
 					if most := map[bool]int{true: 20_000, false: 4_000}[d.Snapshot]; len(d.Entries) > most && d.To-d.From > 1 {
 						t.Errorf("%d facts of %d positions in one document", len(d.Entries), d.To-d.From)
