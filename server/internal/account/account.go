@@ -41,6 +41,10 @@ type Change struct {
 	Disabled     *bool
 	PasswordHash *string // sets PasswordChangedAt too
 
+	// IfPasswordHash is what the password hash must still be, so that who has
+	// shown a password cannot act on it once another one has been set.
+	IfPasswordHash *string
+
 	// EndSessions ends all of the account's sessions in the same transaction,
 	// but for KeepSession where that is not empty, and publishes each end for
 	// FactLife.
@@ -69,7 +73,8 @@ type Store interface {
 
 	// ChangeAccount applies c, raises the account's version and the copies
 	// that its sessions hold, ends sessions as c says and publishes their
-	// ends, and records e: all of it or nothing. ErrNotFound.
+	// ends, and records e: all of it or nothing. ErrNotFound; ErrChanged where
+	// the password hash is not c.IfPasswordHash any more.
 	ChangeAccount(ctx context.Context, id ID, c Change, e audit.Event) (Account, error)
 
 	// Rehash replaces the password hash old by another of the same password.

@@ -301,7 +301,7 @@ func TestBRT06KnownDevice(t *testing.T) {
 // What is too much is refused before anything is hashed; everything else costs
 // one hash, whoever is named. Not parallel: it counts what the process
 // allocates, of which a hash is by far the largest part.
-func TestBRT03HashAlwaysRuns(t *testing.T) {
+func TestBRT03BRT07HashAlwaysRuns(t *testing.T) {
 	const memory = 16 << 10 // KiB
 	f := open(t, account.Config{Hash: account.HashParams{Memory: memory, Time: 1, Threads: 1}})
 	f.create(t, "alice")
@@ -490,3 +490,59 @@ func TestErrorsOfTheStore(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Somebody who knows the password changes it without pause, from a session that
+// they stole. Once an operator has set another one, theirs are gone for good.
+func TestOperatorOutrunsPasswordChanges(t *testing.T) {
+	t.Parallel()
+	const reset = "Ziegen auf dem Dach"
+	f := open(t, account.Config{})
+	a := f.create(t, "alice")
+	service, err := account.New(account.Config{Store: f.store, Limiter: unlimited{}, Hash: cheap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief := audit.Actor{Kind: audit.KindAccount, ID: string(a.ID)}
+	for range 5 {
+		stop := make(chan struct{})
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				for {
+					for _, p := range [][2]string{{password, password + "!"}, {password + "!", password}} {
+						service.ChangePassword(t.Context(), thief, a.ID, p[0], p[1], "", time.Hour, home)
+					}
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+			})
+		}
+		if err := f.SetPassword(t.Context(), operator, a.ID, reset, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		close(stop)
+		wg.Wait()
+		if err := f.try(t, "alice", reset, home, nil); err != nil {
+			t.Fatalf("the operator's password: %v", err)
+		}
+		if err := f.SetPassword(t.Context(), operator, a.ID, password, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// unlimited throttles nobody.
+type unlimited struct{}
+
+func (unlimited) Take(context.Context, string, int, time.Duration) (time.Duration, error) {
+	return 0, nil
+}
+
+func (unlimited) Wait(context.Context, string, int, time.Duration) (time.Duration, error) {
+	return 0, nil
+}
+
+func (unlimited) Give(context.Context, string, time.Duration) error { return nil }

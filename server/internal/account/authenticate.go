@@ -77,8 +77,16 @@ func (s *Service) ChangePassword(ctx context.Context, actor audit.Actor, id ID, 
 	if err != nil {
 		return err
 	}
-	c := Change{PasswordHash: &h, EndSessions: true, KeepSession: keepSession, EndReason: "password_changed", FactLife: factLife}
+	c := Change{
+		PasswordHash: &h, IfPasswordHash: &stored,
+		EndSessions: true, KeepSession: keepSession, EndReason: "password_changed", FactLife: factLife,
+	}
 	_, err = s.store.ChangeAccount(ctx, id, c, event("account.change_password", id, actor))
+	if errors.Is(err, fault.ErrChanged) {
+		// While the new one was hashed, an operator has set another, which must
+		// not be replaced by somebody who knew the old one.
+		return s.refuse(ctx, "account.change_password", "password", holder, actor)
+	}
 	return err
 }
 
