@@ -79,7 +79,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verif
 	// One buffer holds, one after the other: the payload and the text, which
 	// are handed out together, and the signature.
 	buf := v.buffer()
-	defer v.buffers.Put(buf)
+	defer keep(&v.buffers, buf)
 	out, err := b64.Decode((*buf)[:0], parts.payload)
 	if err != nil {
 		return Verified{}, malformed("payload: %v", err)
@@ -119,6 +119,14 @@ func (v *Verifier) buffer() *[]byte {
 	}
 	buf := make([]byte, 0, 4<<10)
 	return &buf
+}
+
+// keep puts a buffer back unless one large token made it grow: its memory would
+// be held for good.
+func keep(pool *sync.Pool, buf *[]byte) {
+	if cap(*buf) <= 4*DefaultMaxSize {
+		pool.Put(buf)
+	}
 }
 
 // Verify verifies compact, of at most [DefaultMaxSize] bytes, as

@@ -35,7 +35,7 @@ func (s *Signer) Sign(payload []byte) (string, error) {
 	if !ok {
 		buf = new([]byte)
 	}
-	defer s.buffers.Put(buf)
+	defer keep(&s.buffers, buf)
 	out := append((*buf)[:0], s.prefix...)
 	out = b64.Append(out, payload)
 	end := len(out)

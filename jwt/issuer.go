@@ -103,7 +103,11 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	if !ok {
 		buf = new([]byte)
 	}
-	defer i.buffers.Put(buf)
+	defer func() {
+		if cap(*buf) <= 4*jws.DefaultMaxSize { // one large token does not hold its memory for good
+			i.buffers.Put(buf)
+		}
+	}()
 	now := c.IssuedAt
 	if now.IsZero() {
 		now = i.now()

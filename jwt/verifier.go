@@ -15,7 +15,7 @@ import (
 const (
 	defaultLeeway    = 30 * time.Second
 	maxLeeway        = 10 * time.Minute
-	maxMaxSize       = 1 << 20
+	maxMaxSize       = 64 << 20 // for documents that are tokens, such as a large revocation feed
 	defaultCacheSize = 8 << 20
 )
 
@@ -38,7 +38,8 @@ type Policy struct {
 	// Leeway is how far the clocks of issuer and verifier may lie apart, in
 	// "exp", "nbf" and "iat". Default 30 s, at most 10 min, negative for none.
 	Leeway time.Duration
-	// MaxSize bounds the compact string, in bytes. Default 16 KiB, at most 1 MiB.
+	// MaxSize bounds the compact string, in bytes. Default 16 KiB, at
+	// most 64 MiB; what comes with requests needs no more than the default.
 	MaxSize int
 	// CacheSize bounds the cache of verified tokens, in bytes. Default 8 MiB,
 	// negative for no cache.
@@ -85,7 +86,7 @@ func NewVerifier(p Policy) (*Verifier, error) {
 	fault(p.Revocations != nil && p.DangerouslyIgnoreRevocation,
 		"Revocations and DangerouslyIgnoreRevocation contradict each other")
 	fault(p.Leeway > maxLeeway, "Leeway is over 10 minutes: set the clocks instead")
-	fault(p.MaxSize < 0 || p.MaxSize > maxMaxSize, "MaxSize is not between 0 and 1 MiB")
+	fault(p.MaxSize < 0 || p.MaxSize > maxMaxSize, "MaxSize is not between 0 and 64 MiB")
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("jwt policy: %w", errors.Join(faults...))
 	}

@@ -132,7 +132,7 @@ func TestPolicy(t *testing.T) {
 		{"leeway 10 min", func(p *jwt.Policy) { p.Leeway = 10 * time.Minute }, 0},
 		{"leeway over 10 min", func(p *jwt.Policy) { p.Leeway = 10*time.Minute + 1 }, 1},
 		{"size negative", func(p *jwt.Policy) { p.MaxSize = -1 }, 1},
-		{"size over 1 MiB", func(p *jwt.Policy) { p.MaxSize = 1<<20 + 1 }, 1},
+		{"size over 64 MiB", func(p *jwt.Policy) { p.MaxSize = 64<<20 + 1 }, 1},
 		{"nothing", func(p *jwt.Policy) { *p = jwt.Policy{} }, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
