@@ -135,7 +135,9 @@ func (g *Guard) retry(ctx context.Context, what string, step func() error) bool 
 		}
 		err = fmt.Errorf("%s: %w", what, err)
 		g.stuck.Store(&err)
-		g.c.Log.Warn("guard is not connected to its issuer yet", "issuer", g.c.Issuer, "error", err, "tries", try)
+		if try&(try-1) == 0 { // ever more rarely, not to fill the log
+			g.c.Log.Warn("guard is not connected to its issuer yet", "issuer", g.c.Issuer, "error", err, "tries", try)
+		}
 		pause := min(minBackOff<<min(try, 10), maxBackOff)
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2)):

@@ -166,7 +166,9 @@ func (f *Follower) Run(ctx context.Context) {
 			return
 		case err != nil:
 			f.failed++
-			f.c.Log.Warn("following revocations failed", "url", f.c.URL, "error", err, "age", f.Age().Round(time.Millisecond), "tries", f.failed)
+			if f.failed&(f.failed-1) == 0 { // ever more rarely, not to fill the log
+				f.c.Log.Warn("following revocations failed", "url", f.c.URL, "error", err, "age", f.Age().Round(time.Millisecond), "tries", f.failed)
+			}
 			// Half of the pause is random: followers cut off together must not
 			// return together.
 			pause = min(minBackOff<<min(f.failed, 8), maxBackOff)
