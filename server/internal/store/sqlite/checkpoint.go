@@ -6,6 +6,7 @@ import "fmt"
 // thousand scattered pages takes long enough for callers to notice. The writer
 // itself folds only what came meanwhile, which lets the log begin anew.
 const (
+	foldAfter  = 500  // jobs, after which fold looks at the log
 	foldFrom   = 2000 // pages in the log
 	foldRest   = 300  // pages which the writer folds itself
 	foldRounds = 4

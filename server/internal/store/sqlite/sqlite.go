@@ -64,9 +64,10 @@ type Store struct {
 	committed chan struct{}
 	failure   failure
 
-	wrote   chan struct{} // wakes fold; closed when the writer has stopped
-	between chan func()   // run by the writer when no transaction is open
-	folded  chan struct{} // closed when fold has ended
+	unfolded int           // the writer's: jobs since it woke fold
+	wrote    chan struct{} // wakes fold; closed when the writer has stopped
+	between  chan func()   // run by the writer when no transaction is open
+	folded   chan struct{} // closed when fold has ended
 }
 
 // readers is the number of connections that read.

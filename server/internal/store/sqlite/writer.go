@@ -231,7 +231,8 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 	if err == nil && t.published {
 		wake(s.committed)
 	}
-	if err == nil && t.wrote {
+	if s.unfolded += len(ran); s.unfolded >= foldAfter {
+		s.unfolded = 0
 		wake(s.wrote)
 	}
 	for _, j := range ran {
