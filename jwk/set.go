@@ -112,7 +112,7 @@ func (s *Set) Key(_ context.Context, kid string) (Verifier, error) {
 // Trusts reports whether this very key, not only one that equals it, is in the
 // set. It takes no lock and allocates nothing.
 func (s *Set) Trusts(key Verifier) bool {
-	return key != nil && s.byID[key.KeyID()] == key
+	return key != nil && slices.Contains(s.keys, key)
 }
 
 // All iterates over the keys in the order they were given.

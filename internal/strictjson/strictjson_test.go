@@ -336,3 +336,30 @@ func FuzzCheck(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkObject(b *testing.B) {
+	text := `{"iss":"https://auth.example.com","sub":"acc_01jd3s9f0m7v8q2k4x6z","aud":"https://tasks.example.com","exp":1772366460,"iat":1772366400,"nbf":1772366400,"jti":"Zk3Wc0t6q8mQv2n5y7b9Aw","sid":"Zk3Wc0t6q8mQv2n5y7b9Aw","client_id":"app_dashboard","scope":"tasks:read tasks:write profile","roles":["editor","reviewer"],"tenant":"org_7f3a9c","plan":"team"}`
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var room [24]strictjson.Member
+		if _, err := strictjson.Object(text, 16, room[:0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Every byte at every place of a string is judged alike.
+func TestEveryByteEverywhere(t *testing.T) {
+	t.Parallel()
+	for place := range 20 {
+		for c := range 256 {
+			text := []byte(`"` + strings.Repeat("a", 20) + `"`)
+			text[1+place] = byte(c)
+			want := c >= 0x20 && c < 0x80 && c != '"' && c != '\\'
+			if err := strictjson.Check(string(text), 1); (err == nil) != want {
+				t.Errorf("byte %#x at place %d: %v", c, place, err)
+			}
+		}
+	}
+}
