@@ -278,6 +278,11 @@ func TestClose(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				g.Close()
 				g.Close()
+				before := issuer.requests.Load()
+				time.Sleep(3 * time.Hour)
+				if n := issuer.requests.Load() - before; n != 0 {
+					t.Errorf("%d requests after Close", n)
+				}
 			})
 		})
 	}

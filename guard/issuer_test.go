@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,8 @@ const audience = "https://tasks.example.com"
 type testIssuer struct {
 	t   testing.TB
 	url string
+
+	requests atomic.Int32
 
 	mu      sync.Mutex
 	key     *jwk.PrivateKey // signs access tokens
@@ -97,6 +100,7 @@ func (i *testIssuer) end(session string) {
 }
 
 func (i *testIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.requests.Add(1)
 	i.mu.Lock()
 	down := i.down
 	i.mu.Unlock()

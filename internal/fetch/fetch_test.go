@@ -78,7 +78,7 @@ func TestIsPublic(t *testing.T) {
 		"10.1.2.3": false, "172.16.0.1": false, "192.168.1.1": false, "::ffff:10.1.2.3": false, "fd00::1": false,
 		"169.254.169.254": false, "::ffff:169.254.169.254": false, "fe80::1": false, "fe80::1%eth0": false, "fd00:ec2::254": false,
 		"100.64.0.1": false, "0.0.0.0": false, "0.1.2.3": false, "::": false, "255.255.255.255": false, "224.0.0.1": false, "ff02::1": false,
-		"198.18.0.1": false, "192.0.0.1": false, "240.0.0.1": false,
+		"::ffff:100.64.0.1": false, "::ffff:0.1.2.3": false, "198.18.0.1": false, "192.0.0.1": false, "240.0.0.1": false,
 		"::127.0.0.1": false, "64:ff9b::a9fe:a9fe": false, "2002:7f00:1::": false, "2001:0:7f00:1::": false, "fec0::1": false,
 	} {
 		if got := isPublic(netip.MustParseAddr(addr)); got != want {
