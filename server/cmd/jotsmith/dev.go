@@ -127,7 +127,10 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 		OnRevocations: view.revocations,
 		Log:           log,
 	})
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // stopped before it was ready
+		return nil
+	case err != nil:
 		return err
 	}
 	all.start(newHTTPServer(view.api(tasks.Handler(g)), log), apiListener)

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"github.com/jotsmith/jotsmith/wire"
@@ -266,25 +265,8 @@ func TestVerifyAgainstAnIssuer(t *testing.T) {
 // looks for every secret in what the server wrote.
 func TestADM05NoSecretInLogs(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "data")
 	const password, guess = "correct horse battery", "wrong mule capacitor"
-	create := exec.Command("jotsmith", "account", "create", "ada", "--password-stdin", "--data", dir)
-	create.Stdin = strings.NewReader(password)
-	if out, err := create.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	addr := freeAddr(t)
-	p := start(t, "serve", "--addr", addr, "--data", dir, "--log", "json")
-	issuer := "http://" + addr
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if resp, err := http.Get(issuer + "/readyz"); err == nil {
-			resp.Body.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("not ready within 10 s")
-		}
-	}
+	issuer, p := startServe(t)
 	tokens := login(t, issuer, "ada", password)
 	call(t, "POST", issuer+"/v1/login", "", wire.LoginRequest{Username: "ada", Password: guess})
 	_, body := call(t, "POST", issuer+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: tokens.RefreshToken})
@@ -300,7 +282,7 @@ func TestADM05NoSecretInLogs(t *testing.T) {
 	if strings.Count(log, `"msg":"request"`) < 7 {
 		t.Fatalf("requests are missing in the log:\n%s", log)
 	}
-	raw, err := os.ReadFile(dir + ".root-key")
+	raw, err := os.ReadFile(p.Args[slices.Index(p.Args, "--data")+1] + ".root-key")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,8 @@ type nodeConfig struct {
 	Dir     *dataDir // locked; the node does not close it
 	RootKey rootKeySource
 
+	RootKeyMade func(path string) // told where a root key was made; may be nil
+
 	Issuer       string
 	APIs         []catalog.API
 	Roles        []catalog.Role
@@ -118,9 +120,12 @@ func (n *node) openDomain(ctx context.Context) (err error) {
 func (n *node) openStore(ctx context.Context) error {
 	c := n.config
 	_, err := os.Stat(c.Dir.database())
-	root, err := c.RootKey.read(errors.Is(err, fs.ErrNotExist))
+	root, made, err := c.RootKey.read(errors.Is(err, fs.ErrNotExist))
 	if err != nil {
 		return err
+	}
+	if made && c.RootKeyMade != nil {
+		c.RootKeyMade(c.RootKey.file)
 	}
 	n.store, err = sqlite.Open(ctx, sqlite.Config{
 		Path:                   c.Dir.database(),

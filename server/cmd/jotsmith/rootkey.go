@@ -66,32 +66,34 @@ func inside(path, dir string) bool {
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
 }
 
-// read answers the root keys. A missing file is made, but only on the first
-// run: where a database stands already, a new key would not open it.
-func (s rootKeySource) read(first bool) (keyring.RootKeys, error) {
+// read answers the root keys, and whether a file was made for them. That is
+// only on the first run: where a database stands already, a new key would not
+// open it.
+func (s rootKeySource) read(first bool) (keys keyring.RootKeys, made bool, err error) {
 	if s.env != "" {
 		value, ok := os.LookupEnv(s.env)
 		if !ok {
-			return keyring.RootKeys{}, hint(fmt.Errorf("the environment variable %s, which should hold the root key, is not set", s.env),
+			return keys, false, hint(fmt.Errorf("the environment variable %s, which should hold the root key, is not set", s.env),
 				"set it, or name another source with --root-key")
 		}
-		keys, err := keyring.ParseRootKeys([]byte(value))
-		return keys, wrap(err, "root key in "+s.env)
+		keys, err = keyring.ParseRootKeys([]byte(value))
+		return keys, false, wrap(err, "root key in "+s.env)
 	}
 	raw, err := readSecretFile(s.file)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && first:
 		if raw, err = s.create(); err != nil {
-			return keyring.RootKeys{}, err
+			return keys, false, err
 		}
+		made = true
 	case errors.Is(err, os.ErrNotExist):
-		return keyring.RootKeys{}, hint(fmt.Errorf("root key file %s is missing, and the database was made with one", s.file),
+		return keys, false, hint(fmt.Errorf("root key file %s is missing, and the database was made with one", s.file),
 			"put it back from where you keep its copy, or name it with --root-key file:PATH; nothing was changed")
 	case err != nil:
-		return keyring.RootKeys{}, err
+		return keys, false, err
 	}
-	keys, err := keyring.ParseRootKeys(raw)
-	return keys, hint(wrap(err, "root key file "+s.file), "put the file back from where you keep its copy; nothing was changed")
+	keys, err = keyring.ParseRootKeys(raw)
+	return keys, made, hint(wrap(err, "root key file "+s.file), "put the file back from where you keep its copy; nothing was changed")
 }
 
 // create writes a new root key under a name of its own and then links it to

@@ -164,8 +164,11 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		return nodeConfig{}, err
 	}
 	config := nodeConfig{
-		Dir:                    dir,
-		RootKey:                root,
+		Dir:     dir,
+		RootKey: root,
+		RootKeyMade: func(path string) {
+			log.Warn("made a root key; keep a copy of it, apart from backups of the data", "file", path)
+		},
 		Issuer:                 cmd.Issuer,
 		SessionIdle:            time.Duration(cmd.SessionIdle),
 		SessionMax:             time.Duration(cmd.SessionMax),

@@ -93,6 +93,9 @@ const longLife = 24 * time.Hour
 // manyBytes is what common servers take of a request's header fields.
 const manyBytes = 4 << 10
 
+// farFuture is a year that no token is meant to reach.
+const farFuture = 2200
+
 // examine says what is wrong with a token, and what to be wary of.
 func examine(raw *unverified, now time.Time) []finding {
 	found := []finding{}
@@ -181,7 +184,7 @@ func examineTime(claims map[string]json.RawMessage, name string, say func(string
 	switch {
 	case !ok:
 		say(wrong, "%s is not a number of seconds (RFC 7519 §2)", name)
-	case at.Year() > 2200:
+	case at.Year() > farFuture:
 		say(wrong, "%s is in the year %d: it looks like milliseconds, and must be seconds (RFC 7519 §2)", name, at.Year())
 		ok = false
 	}

@@ -101,8 +101,11 @@ func timeInWords(name string, value json.RawMessage, now time.Time) string {
 		"auth_time": {"logged in", "logged in"},
 	}[name]
 	at, ok := numericDate(value)
-	if !ok || verb[0] == "" {
+	switch {
+	case !ok || verb[0] == "":
 		return ""
+	case at.Year() > farFuture:
+		return at.UTC().Format("year 2006")
 	}
 	tense := verb[1]
 	if !at.After(now) {
