@@ -213,13 +213,16 @@ func TestJWS19WrongCurve(t *testing.T) {
 	}
 	good, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	//lint:ignore SA1019 the parsers of crypto/ecdsa would not make such a key
 	mixed := &ecdsa.PrivateKey{PublicKey: other.PublicKey, D: good.D}
 	if _, err := jwk.NewECDSAPrivate(jwk.ES256, mixed, ""); err == nil {
 		t.Error("halves of two keys accepted")
 	}
+	//lint:ignore SA1019 the parsers of crypto/ecdsa would not make such a key
 	if _, err := jwk.NewECDSAPublic(jwk.ES256, &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}, ""); err == nil {
 		t.Error("point off the curve accepted")
 	}
+	//lint:ignore SA1019 the parsers of crypto/ecdsa would not make such a key
 	if _, err := jwk.NewECDSAPublic(jwk.ES256, &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}, ""); err == nil {
 		t.Error("point at infinity accepted")
 	}

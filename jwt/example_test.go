@@ -94,7 +94,7 @@ func ExampleIssuer_Issue_reserved() {
 		Custom: map[string]any{"roles": []string{"admin"}},
 	})
 	fmt.Println(err)
-	// Output: jwt claims: Custom holds the reserved name "roles"
+	// Output: jwt claims: reserved name "roles" in Custom
 }
 
 func ExampleNewVerifier_faults() {

@@ -65,7 +65,7 @@ var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", 
 func NewIssuer(c IssuerConfig) (*Issuer, error) {
 	var faults []error
 	if c.Issuer == "" {
-		faults = append(faults, errors.New("Issuer is empty: name who issues the tokens, usually by its URL"))
+		faults = append(faults, errors.New("empty Issuer: name who issues the tokens, usually by its URL"))
 	}
 	if !utf8.ValidString(c.Issuer) || !utf8.ValidString(c.Type) {
 		faults = append(faults, errors.New("Issuer or Type is not UTF-8"))
@@ -200,13 +200,13 @@ func appendCustom(dst []byte, custom any) ([]byte, error) {
 	}
 	members, err := strictjson.Object(string(text), strictjson.MaxDepth, nil)
 	if err != nil {
-		return nil, fmt.Errorf("Custom: %w", err)
+		return nil, fmt.Errorf("reading Custom: %w", err)
 	}
 	for _, m := range members {
 		for _, name := range reserved {
 			// Another verifier may not tell "EXP" from "exp".
 			if strings.EqualFold(m.Name, name) {
-				return nil, fmt.Errorf("Custom holds the reserved name %s", strictjson.Quote(m.Name))
+				return nil, fmt.Errorf("reserved name %s in Custom", strictjson.Quote(m.Name))
 			}
 		}
 		dst = appendString(append(dst, ','), m.Name)

@@ -283,15 +283,15 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-type recursive struct {
-	*recursive
+type Recursive struct {
+	*Recursive
 	Name  string       `json:"name"`
-	Below []*recursive `json:"below"`
+	Below []*Recursive `json:"below"`
 }
 
 func TestUnmarshalRecursiveType(t *testing.T) {
 	t.Parallel()
-	var v recursive
+	var v Recursive
 	if err := strictjson.Unmarshal([]byte(`{"name":"a","below":[{"name":"b","NAME":"x"}]}`), &v, 16); err != nil || v.Below[0].Name != "b" {
 		t.Errorf("%+v, %v", v, err)
 	}
