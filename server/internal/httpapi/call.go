@@ -55,7 +55,7 @@ type Handler func(c *Call, r *http.Request) error
 const Quick = 10 * time.Second
 
 // Handle registers h for a pattern of http.ServeMux. Its request's context ends
-// after limit. The mux answers only inside the shell that [New] makes.
+// after limit; 0 is for routes that wait for nothing. The mux answers only inside the shell that [New] makes.
 func Handle(mux *http.ServeMux, pattern string, limit time.Duration, h Handler) {
 	handle(mux, pattern, limit, false, h)
 }
@@ -73,9 +73,12 @@ func handle(mux *http.ServeMux, pattern string, limit time.Duration, oauth bool,
 			panic("httpapi: " + pattern + " is served without httpapi.New around its mux")
 		}
 		c.route, c.oauth = r.Pattern, oauth
-		ctx, cancel := context.WithTimeout(r.Context(), limit)
-		defer cancel()
-		if err := h(c, r.WithContext(ctx)); err != nil {
+		if limit > 0 {
+			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		if err := h(c, r); err != nil {
 			c.refuse(err)
 		}
 	})

@@ -196,6 +196,22 @@ func TestClockSetBack(t *testing.T) {
 	refused(t, n.do("POST", "/v1/refresh", wire.RefreshRequest{RefreshToken: alice.RefreshToken}), wire.CodeClockUnreliable)
 }
 
+// A node that is cut off from the key ring signs nothing and says so; what was
+// signed before it still verifies.
+func TestLeaseLost(t *testing.T) {
+	t.Parallel()
+	n := open(t, options{})
+	alice := n.login("alice")
+	n.unread.Store(60)
+	refused(t, n.do("POST", "/v1/login", wire.LoginRequest{Username: "alice", Password: password}), wire.CodeKeysUnavailable)
+	refused(t, n.do("POST", "/v1/refresh", wire.RefreshRequest{RefreshToken: alice.RefreshToken}), wire.CodeKeysUnavailable)
+	refused(t, n.do("GET", "/v1/revocations", nil), wire.CodeKeysUnavailable)
+	read[wire.Me](t, n.do("GET", "/v1/me", nil, bearer(alice.AccessToken)), 200)
+	if w := n.do("POST", "/v1/logout", nil, bearer(alice.AccessToken)); w.Code != 204 {
+		t.Errorf("log-out: %d", w.Code)
+	}
+}
+
 // Whoever asks is not told which of the three it was: not by status, headers
 // or body.
 func TestBRT03SameAnswer(t *testing.T) {

@@ -53,6 +53,7 @@ type node struct {
 	log      *buffer
 	notReady error
 	sent     atomic.Int64 // requests
+	unread   atomic.Int64 // for how many seconds the key ring has not been read
 
 	mu  sync.Mutex
 	now time.Time // the store's; zero: the real one
@@ -93,6 +94,7 @@ func open(t testing.TB, o options) *node {
 	n.ring, err = keyring.Open(t.Context(), keyring.Config{
 		Store: n.store, Root: root, Algorithms: apis.Algorithms(),
 		AccessRetire: time.Hour, FeedRetire: time.Hour, RefreshRetire: 7 * 24 * time.Hour, Log: log,
+		Now: func() time.Time { return time.Now().Add(time.Duration(n.unread.Load()) * time.Second) },
 	})
 	must(err)
 	if o.Hash == (account.HashParams{}) {

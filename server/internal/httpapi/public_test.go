@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/revocation"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/wire"
@@ -99,6 +101,27 @@ func TestMetadata(t *testing.T) {
 			if w := n.do("GET", strings.TrimPrefix(uri, issuer), nil); w.Code != 200 {
 				t.Errorf("%s: %d", uri, w.Code)
 			}
+		}
+	}
+}
+
+func TestMetadataOfAnIssuerWithAPath(t *testing.T) {
+	t.Parallel()
+	for issuer, path := range map[string]string{
+		"https://example.com/auth/":    "/auth",
+		"https://example.com/{tenant}": "",
+		"https://example.com/":         "",
+	} {
+		mux := http.NewServeMux()
+		oauth.Routes(mux, oauth.Deps{Issuer: issuer})
+		h, err := httpapi.New(mux, httpapi.Config{Realm: issuer})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := &node{t: t, handler: h}
+		m := read[wire.Metadata](t, n.do("GET", wire.PathMetadata+path, nil), 200)
+		if m.Issuer != issuer || m.JWKSURI != strings.TrimSuffix(issuer, "/")+jwksPath {
+			t.Errorf("%+v", m)
 		}
 	}
 }

@@ -63,18 +63,28 @@ func Routes(mux *http.ServeMux, d Deps) {
 	if d.Draining == nil {
 		d.Draining = context.Background()
 	}
-	httpapi.Handle(mux, "GET "+pathJWKS, httpapi.Quick, d.keys(keyring.Access))
-	httpapi.Handle(mux, "GET "+pathFeedJWKS, httpapi.Quick, d.keys(keyring.Feed))
+	httpapi.Handle(mux, "GET "+pathJWKS, 0, d.keys(keyring.Access))
+	httpapi.Handle(mux, "GET "+pathFeedJWKS, 0, d.keys(keyring.Feed))
 	metadata := metadata(d.Issuer)
-	httpapi.Handle(mux, "GET "+wire.PathMetadata, httpapi.Quick, metadata)
-	httpapi.Handle(mux, "GET "+wire.PathOpenIDMetadata, httpapi.Quick, metadata)
-	if u, err := url.Parse(d.Issuer); err == nil && strings.Trim(u.Path, "/") != "" {
-		httpapi.Handle(mux, "GET "+wire.PathMetadata+"/"+strings.Trim(u.Path, "/"), httpapi.Quick, metadata)
+	httpapi.Handle(mux, "GET "+wire.PathMetadata, 0, metadata)
+	httpapi.Handle(mux, "GET "+wire.PathOpenIDMetadata, 0, metadata)
+	if path := issuerPath(d.Issuer); path != "" {
+		httpapi.Handle(mux, "GET "+wire.PathMetadata+"/"+path, 0, metadata)
 	}
 	httpapi.HandleOAuth(mux, "POST "+pathIntrospect, httpapi.Quick, d.introspect)
 	httpapi.Handle(mux, "GET "+pathRevocations, feed.MaxWait+httpapi.Quick, d.revocations)
-	httpapi.Handle(mux, "GET /livez", httpapi.Quick, live)
+	httpapi.Handle(mux, "GET /livez", 0, live)
 	httpapi.Handle(mux, "GET /readyz", httpapi.Quick, d.ready)
+}
+
+// issuerPath is the issuer's path without slashes around it, where it has one
+// that can be a pattern.
+func issuerPath(issuer string) string {
+	u, err := url.Parse(issuer)
+	if err != nil || strings.ContainsAny(u.Path, "{} \t") {
+		return ""
+	}
+	return strings.Trim(u.Path, "/")
 }
 
 var cacheControl = fmt.Sprintf("public, max-age=%d", int(MaxAge.Seconds()))
