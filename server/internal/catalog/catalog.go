@@ -207,7 +207,7 @@ func ValidRole(name string) error {
 	if len(name) == 0 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
 		return r != '-' && r != '_' && r != ':' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
 	}) {
-		return fmt.Errorf("malformed role %q: 1 to 64 of a-z 0-9 - _ : .", name)
+		return fmt.Errorf("malformed role %q: a-z, 0-9 and - _ : . in 1 to 64 characters", name)
 	}
 	return nil
 }

@@ -24,6 +24,10 @@ const (
 	// issue, so an old look makes no new document.
 	maxAge = 2 * time.Second
 
+	// maxLook is how long a look may take before it has failed. Others wait
+	// for it.
+	maxLook = 5 * time.Second
+
 	pruneEvery = time.Minute
 )
 
@@ -142,6 +146,8 @@ func (f *Feed) Look(ctx context.Context) error {
 
 // look is Look for who holds f.looking.
 func (f *Feed) look(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, maxLook)
+	defer cancel()
 	old := f.state.Load()
 	if old == nil {
 		old = &state{moved: make(chan struct{})}

@@ -148,7 +148,10 @@ func (r *Ring) Run(ctx context.Context) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if err := r.renew(ctx); err != nil && ctx.Err() == nil {
+		one, cancel := context.WithTimeout(ctx, Poll)
+		err := r.renew(one)
+		cancel()
+		if err != nil && ctx.Err() == nil {
 			r.log.ErrorContext(ctx, "key ring could not be read; signing stops when the lease is over",
 				"err", err, "lease_left", Lease-r.sinceRead())
 		}

@@ -71,7 +71,7 @@ func ParseRootKeys(text []byte) (RootKeys, error) {
 	}
 	switch {
 	case len(r.keys) == 0:
-		return RootKeys{}, errors.New("no root key: a line starts with " + rootPrefix)
+		return RootKeys{}, errors.New("no root key: one is a line with " + rootPrefix + " and 43 characters")
 	case len(r.keys) > maxRootKeys:
 		return RootKeys{}, fmt.Errorf("%d root keys: at most %d, the oldest can go once the newest wraps", len(r.keys), maxRootKeys)
 	}
@@ -81,7 +81,7 @@ func ParseRootKeys(text []byte) (RootKeys, error) {
 func parseRootKey(line string) (rootKey, error) {
 	encoded, ok := strings.CutPrefix(line, rootPrefix)
 	if !ok {
-		return rootKey{}, errors.New("it does not start with " + rootPrefix)
+		return rootKey{}, errors.New("it does not start with " + rootPrefix + " as a root key does")
 	}
 	key, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || len(key) != 32 {

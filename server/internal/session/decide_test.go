@@ -207,10 +207,15 @@ func TestDecideRandomHistories(t *testing.T) {
 		// thief who copied what the owner held then.
 		holds := map[string]uint32{"owner": 1}
 		var forgiven []uint32
-		var history []string
+		type use struct {
+			who              string
+			presented, stood uint32
+			came             Outcome
+		}
+		var history []use
 		fail := func(format string, args ...any) {
 			t.Helper()
-			t.Fatalf("seed %d: %s\nhistory: %v", seed, fmt.Sprintf(format, args...), history)
+			t.Fatalf("seed %d: %s\nhistory (who, presented, stood, came): %v", seed, fmt.Sprintf(format, args...), history)
 		}
 		for range 200 {
 			now = now.Add([]time.Duration{time.Millisecond, time.Second, 29 * time.Second, time.Minute, time.Hour}[random.IntN(5)])
@@ -226,7 +231,7 @@ func TestDecideRandomHistories(t *testing.T) {
 			}
 			o := Decide(row, generation, Presented{}.complete(), limits, now)
 			counts[o]++
-			history = append(history, fmt.Sprintf("%s presents %d of %d: %v", who, generation, row.Generation, o))
+			history = append(history, use{who, generation, row.Generation, o})
 			switch o {
 			case Rotate:
 				row.Generation, row.RotatedAt = row.Generation+1, now
