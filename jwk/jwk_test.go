@@ -388,3 +388,28 @@ func FuzzParsePublic(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParsePEM(f *testing.F) {
+	for _, k := range generated() {
+		public, _ := k.Public().PEM()
+		private, _ := k.PrivatePEM()
+		f.Add(public)
+		f.Add(private)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, alg := range pairs {
+			jwk.ParsePrivatePEM(alg, "", text)
+			key, err := jwk.ParsePublicPEM(alg, "", text)
+			if err != nil {
+				continue
+			}
+			again, err := key.PEM()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if same, err := jwk.ParsePublicPEM(alg, "", again); err != nil || !same.Equal(key) {
+				t.Fatalf("%s became %s: %v", text, again, err)
+			}
+		}
+	})
+}

@@ -68,10 +68,10 @@ func NewIssuer(c IssuerConfig) (*Issuer, error) {
 		faults = append(faults, errors.New("empty Issuer: name who issues the tokens, usually by its URL"))
 	}
 	if !utf8.ValidString(c.Issuer) || !utf8.ValidString(c.Type) {
-		faults = append(faults, errors.New("Issuer or Type is not UTF-8"))
+		faults = append(faults, errors.New("text that is not UTF-8 in Issuer or Type"))
 	}
 	if c.Key == nil {
-		faults = append(faults, errors.New("Key is nil: give a *jwk.PrivateKey or a *jwk.SecretKey"))
+		faults = append(faults, errors.New("no Key: give a *jwk.PrivateKey or a *jwk.SecretKey"))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("jwt issuer: %w", errors.Join(faults...))

@@ -25,6 +25,8 @@ func TestIssueWrites(t *testing.T) {
 	}{
 		{"least", jwt.Claims{Subject: "s", Audience: []string{"a"}, Life: time.Second, ID: "j"},
 			`{"iss":"https://auth.example.com","sub":"s","aud":"a","exp":1772366401,"iat":1772366400,"nbf":1772366400,"jti":"j"}`},
+		{"a time of issue, and a life cut to seconds", jwt.Claims{Subject: "s", Audience: []string{"a"}, Life: 1400 * time.Millisecond, ID: "j", IssuedAt: start.Add(-1500 * time.Millisecond)},
+			`{"iss":"https://auth.example.com","sub":"s","aud":"a","exp":1772366399,"iat":1772366398,"nbf":1772366398,"jti":"j"}`},
 		{"all", jwt.Claims{Subject: "s", Audience: []string{"a", "b"}, Life: time.Minute, ID: "j", SessionID: "i", ClientID: "c",
 			Scope: []string{"x", "y:z"}, Roles: []string{"r"}, Custom: map[string]int{"n": 1}},
 			`{"iss":"https://auth.example.com","sub":"s","aud":["a","b"],"exp":1772366460,"iat":1772366400,"nbf":1772366400,"jti":"j","sid":"i","client_id":"c","scope":"x y:z","roles":["r"],"n":1}`},
@@ -99,6 +101,13 @@ func TestIssueRefuses(t *testing.T) {
 	_, err = jwt.NewIssuer(jwt.IssuerConfig{})
 	if n := strings.Count(err.Error(), "\n"); n != 1 {
 		t.Errorf("not both faults at once: %v", err)
+	}
+	tight, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerName, Key: newKey(t, jwk.HS256), MaxSize: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if compact, err := tight.Issue(benchClaims); err == nil || compact != "" {
+		t.Error("a token over MaxSize was issued")
 	}
 	if _, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "\xff", Key: newKey(t, jwk.HS256)}); err == nil {
 		t.Error("issuer that is not UTF-8 taken")

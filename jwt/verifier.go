@@ -59,6 +59,12 @@ type Policy struct {
 }
 
 // Verifier verifies tokens by one [Policy]. It is safe for concurrent use.
+//
+// It keeps tokens that it has verified, and shares them with no other Verifier.
+// One that is found there by its whole text is spared the signature and nothing
+// else: its key must still be in the key set, and time and revocation are checked
+// as at first. A token that was once found expired stays so, even if the clock is
+// set back.
 type Verifier struct {
 	policy   Policy
 	envelope jws.Verifier
