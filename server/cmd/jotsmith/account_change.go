@@ -42,20 +42,23 @@ type accountSetPasswordCmd struct {
 }
 
 func (cmd *accountSetPasswordCmd) Run(ctx context.Context, c *console) error {
-	password, generated, err := cmd.read(c, cmd.Username)
-	if err != nil {
-		return err
-	}
 	n, err := openOffline(ctx, cmd.dataFlags, c)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
+	a, err := n.accounts.Find(ctx, cmd.Username)
+	if err != nil {
+		return accountError(err, cmd.Username)
+	}
+	password, generated, err := cmd.read(c, cmd.Username)
+	if err != nil {
+		return err
+	}
 	if err := n.admin.SetPassword(ctx, operator(), cmd.Username, password); err != nil {
 		return accountError(err, cmd.Username)
 	}
-	a, err := n.accounts.Find(ctx, cmd.Username)
-	if err != nil {
+	if a, err = n.accounts.Find(ctx, cmd.Username); err != nil {
 		return err
 	}
 	if !generated {

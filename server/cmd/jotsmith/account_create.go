@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
 )
 
 type accountCreateCmd struct {
@@ -19,15 +20,29 @@ func (accountCreateCmd) Help() string {
 }
 
 func (cmd *accountCreateCmd) Run(ctx context.Context, c *console) error {
-	password, generated, err := cmd.read(c, cmd.Username)
-	if err != nil {
-		return err
+	var password string
+	var generated bool
+	var err error
+	// Whoever has to type is asked last, when nothing else can be in the way;
+	// otherwise nothing is made before there is a password.
+	if !cmd.asks(c) {
+		if password, generated, err = cmd.read(c, cmd.Username); err != nil {
+			return err
+		}
 	}
 	n, err := openOfflineOrMake(ctx, cmd.dataFlags, c)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
+	if cmd.asks(c) {
+		if _, err := n.accounts.Find(ctx, cmd.Username); err == nil {
+			return accountError(fault.ErrExists, cmd.Username)
+		}
+		if password, _, err = cmd.read(c, cmd.Username); err != nil {
+			return err
+		}
+	}
 	a, err := n.admin.CreateAccount(ctx, operator(), account.NewAccount{
 		Username:    cmd.Username,
 		DisplayName: cmd.Name,

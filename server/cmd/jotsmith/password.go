@@ -22,6 +22,11 @@ type passwordFlags struct {
 // maxPassword is far above what an account accepts; it bounds reading.
 const maxPassword = 4096
 
+// asks says whether somebody will be asked.
+func (f passwordFlags) asks(c *console) bool {
+	return f == passwordFlags{} && isTerminal(c.in)
+}
+
 // read answers the password, and whether it was generated here.
 func (f passwordFlags) read(c *console, username string) (password string, generated bool, err error) {
 	switch {
@@ -38,7 +43,7 @@ func (f passwordFlags) read(c *console, username string) (password string, gener
 		defer file.Close()
 		password, err = firstLine(file)
 		return password, false, wrap(err, "reading the password from "+f.PasswordFile)
-	case isTerminal(c.in):
+	case f.asks(c):
 		password, err = askTwice(c, username)
 		return password, false, err
 	}
