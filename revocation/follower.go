@@ -58,7 +58,7 @@ type Follower struct {
 }
 
 const (
-	maxDocument = 1 << 20
+	maxDocument = 64 << 20
 	maxWait     = 25 * time.Second
 	slack       = 20 * time.Second // for the answer itself, above the wait
 

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
@@ -425,6 +426,25 @@ func TestFollowerInParts(t *testing.T) {
 		<-f.Ready()
 		if err := f.Check(token(t, jwt.Claims{SessionID: "c"}), time.Now()); !errors.Is(err, jwt.ErrRevoked) {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestFollowerBulk: an act upon very many sessions takes one position, and is
+// read as it is.
+func TestFollowerBulk(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		bulk := delta("e1", 5, 6)
+		bulk.Entries = make([]Entry, 100_000)
+		for i := range bulk.Entries {
+			binary.BigEndian.PutUint64(bulk.Entries[i].Fact[:], uint64(i)*0x9e3779b97f4a7c15)
+		}
+		s := &script{t: t, key: newKey(t), answers: []answer{snapshot("e1", 5, "a"), bulk}}
+		f := s.follower(FollowerConfig{})
+		defer s.run(f)()
+		if f.Len() != 100_001 || f.Position().String() != "e1.6" {
+			t.Errorf("%d facts at %s: %v", f.Len(), f.Position(), f.Err())
 		}
 	})
 }

@@ -17,8 +17,9 @@ func TestSetCheck(t *testing.T) {
 	t.Parallel()
 	key := newKey(t)
 	ic := jwt.IssuerConfig{Issuer: issuerName, Key: key}
-	withSession := verified(t, ic, jwt.Claims{SessionID: "s1", ID: "j1"})
-	without := verified(t, ic, jwt.Claims{ID: "j2"})
+	now := time.Now()
+	withSession := verified(t, ic, jwt.Claims{SessionID: "s1", ID: "j1", IssuedAt: now})
+	without := verified(t, ic, jwt.Claims{ID: "j2", IssuedAt: now})
 	issued := without.IssuedAt()
 	fact := func(kind jwt.FactKind, value string) Entry { return Entry{Fact: jwt.NewFact(kind, issuerName, value)} }
 	before := func(e Entry, at time.Time) Entry { e.Before = at; return e }
