@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	driver "modernc.org/sqlite"
 	lib "modernc.org/sqlite/lib"
@@ -66,24 +65,4 @@ func ends(err error) bool {
 		return true
 	}
 	return false
-}
-
-// A failure remembers whether the last commit failed.
-type failure struct{ p atomic.Pointer[error] }
-
-func (f *failure) set(err error) {
-	if err == nil {
-		if f.p.Load() != nil {
-			f.p.Store(nil)
-		}
-		return
-	}
-	f.p.Store(&err)
-}
-
-func (f *failure) get() error {
-	if p := f.p.Load(); p != nil {
-		return *p
-	}
-	return nil
 }

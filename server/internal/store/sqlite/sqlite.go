@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
@@ -62,7 +63,7 @@ type Store struct {
 	stopped   chan struct{}
 	close     func() error
 	committed chan struct{}
-	failure   failure
+	failed    atomic.Bool // the last commit did
 
 	unfolded int           // the writer's: jobs since it woke fold
 	wrote    chan struct{} // wakes fold; closed when the writer has stopped
@@ -184,7 +185,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if _, err := s.Now(); err != nil {
 		return err
 	}
-	if s.failure.get() != nil {
+	if s.failed.Load() {
 		return s.do(ctx, func(t *tx) error { t.wrote = true; return nil })
 	}
 	return s.read(ctx, func(r *conn) error {

@@ -212,7 +212,9 @@ func (j *job) protected(t *tx) (err error) {
 }
 
 // settle answers everybody in the batch. Where the transaction failed, none of
-// it is kept, whoever's fault it was.
+// it is kept, whoever's fault it was. (Should the machine die between a sync
+// that failed and the next commit, the log may still hold it whole; then it is
+// as if its answers had been lost on the way.)
 func (s *Store) settle(t *tx, ran []*job, err error) {
 	if err != nil {
 		s.writer.exec(`ROLLBACK`) // an error says that SQLite has done so
@@ -226,7 +228,7 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 		}
 	}
 	if t.wrote || err != nil {
-		s.failure.set(err)
+		s.failed.Store(err != nil)
 	}
 	if err == nil && t.published {
 		wake(s.committed)

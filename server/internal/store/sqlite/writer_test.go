@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -51,7 +52,7 @@ func queue(s *Store, fs ...func()) (wait func()) {
 		before := len(s.jobs)
 		all.Go(f)
 		for len(s.jobs) == before {
-			// The writer is held; the queue only grows.
+			runtime.Gosched() // the writer is held; the queue only grows
 		}
 	}
 	return all.Wait
