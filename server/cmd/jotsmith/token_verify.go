@@ -28,13 +28,13 @@ import (
 type verifyCmd struct {
 	tokenFlags
 	Issuer   string `required:"" placeholder:"URL" help:"Who must have issued it. Keys and revocations are found through its metadata."`
-	Audience string `xor:"audience" required:"" placeholder:"URL" help:"The API that it must be for."`
+	Audience string `xor:"audience" placeholder:"URL" help:"The API that it must be for. Required."`
 	JWKS     string `name:"jwks" xor:"keys" placeholder:"SOURCE" help:"Take the keys from this key set instead: a file or a URL. Revocation cannot be checked then."`
 	Key      string `xor:"keys" placeholder:"PATH" help:"Take this key instead: a JWK or a PEM public key. Revocation cannot be checked then."`
 	Leeway   span   `default:"30s" placeholder:"TIME" help:"How far clocks may lie apart (${default})."`
 	JSON     bool   `help:"Print JSON."`
 
-	DangerouslyAcceptAnyAudience bool `xor:"audience" required:"" help:"Do not ask which API it is for."`
+	DangerouslyAcceptAnyAudience bool `xor:"audience" help:"Do not ask which API it is for."`
 	DangerouslyIgnoreRevocation  bool `help:"Do not ask whether it was revoked."`
 }
 
@@ -54,6 +54,10 @@ type verdict struct {
 const patience = 5 * time.Second
 
 func (cmd *verifyCmd) Run(ctx context.Context, c *console) error {
+	if cmd.Audience == "" && !cmd.DangerouslyAcceptAnyAudience {
+		return hint(usagef("--audience is required: a token for another API is not valid here"),
+			"the API's name, as tokens spell it; --dangerously-accept-any-audience does without")
+	}
 	compact, err := cmd.read(c)
 	if err != nil {
 		return err
