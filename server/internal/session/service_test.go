@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -212,6 +213,24 @@ func BenchmarkRefresh(b *testing.B) {
 	for b.Loop() {
 		token = h.refresh(token).RefreshToken
 	}
+}
+
+// Many sessions at once share commits.
+func BenchmarkRefreshParallel(b *testing.B) {
+	h := newHouse(b)
+	a := h.account("viewer")
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		token := h.start(a, session.StartRequest{}).RefreshToken
+		for pb.Next() {
+			got, err := h.Refresh(context.Background(), somebody, token, session.Presented{})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			token = got.RefreshToken
+		}
+	})
 }
 
 func BenchmarkMint(b *testing.B) {
