@@ -14,9 +14,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jotsmithtest"
-	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/revocation"
 	"github.com/jotsmith/jotsmith/wire"
@@ -385,27 +385,20 @@ func TestConcurrently(t *testing.T) {
 }
 
 // BenchmarkWarm is a request with a token that was verified before, through a
-// guard to an empty handler.
+// guard that follows an issuer to an empty handler.
 func BenchmarkWarm(b *testing.B) {
-	key := generate(b)
-	keys, err := jwk.NewSet(key.Public())
+	issuer := newIssuer(b, issuerName)
+	g, err := guard.New(b.Context(), guard.Config{Issuer: issuerName, Audience: audience, Log: quiet(), Client: &http.Client{Transport: inMemory{issuer}}})
 	if err != nil {
 		b.Fatal(err)
 	}
-	v, err := jwt.NewVerifier(jwt.Policy{Issuer: issuerName, Audiences: []string{audience}, Keys: keys, Revocations: revocation.NewSet(0)})
-	if err != nil {
-		b.Fatal(err)
-	}
-	g, err := guard.New(b.Context(), guard.Config{Verifier: v, Log: quiet()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	token := issue(b, jwt.IssuerConfig{Issuer: issuerName, Key: key}, jwt.Claims{
-		Subject: "acc_01jd3s9f0m7v8q2k4x6z", Audience: []string{audience}, Life: time.Hour, SessionID: "Zk3Wc0t6q8mQv2n5y7b9Aw", ClientID: "app_dashboard",
+	defer g.Close()
+	token := issuer.token(jwt.Claims{
+		SessionID: "Zk3Wc0t6q8mQv2n5y7b9Aw", ClientID: "app_dashboard",
 		Scope: []string{"tasks:read", "tasks:write", "profile"}, Roles: []string{"editor", "reviewer"},
 		Custom: map[string]string{"tenant": "org_7f3a9c", "plan": "team"},
 	})
-	api := g.HandlerFunc(ok)
+	api := g.HandlerFunc(ok, authz.Scope("tasks:write"))
 	b.ReportAllocs()
 	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
@@ -419,4 +412,21 @@ func BenchmarkWarm(b *testing.B) {
 			b.Error(w.Code)
 		}
 	})
+}
+
+// TestWarmAllocations: a warm request costs the request that carries the token,
+// its context, and nothing else.
+func TestWarmAllocations(t *testing.T) {
+	issuer := jotsmithtest.New(t)
+	g, err := guard.New(t.Context(), guard.Config{Verifier: issuer.Verifier(""), Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := g.HandlerFunc(ok)
+	r := httptest.NewRequest("GET", "/tasks", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token(jwt.Claims{}))
+	w := httptest.NewRecorder()
+	if n := testing.AllocsPerRun(100, func() { api.ServeHTTP(w, r) }); n > 3 || w.Code != 200 {
+		t.Errorf("%v allocations, status %d", n, w.Code)
+	}
 }
