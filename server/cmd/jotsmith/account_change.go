@@ -47,8 +47,7 @@ func (cmd *accountSetPasswordCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer n.Close()
-	a, err := n.accounts.Find(ctx, cmd.Username)
-	if err != nil {
+	if _, err := n.accounts.Find(ctx, cmd.Username); err != nil {
 		return accountError(err, cmd.Username)
 	}
 	password, generated, err := cmd.read(c, cmd.Username)
@@ -58,7 +57,8 @@ func (cmd *accountSetPasswordCmd) Run(ctx context.Context, c *console) error {
 	if err := n.admin.SetPassword(ctx, operator(), cmd.Username, password); err != nil {
 		return accountError(err, cmd.Username)
 	}
-	if a, err = n.accounts.Find(ctx, cmd.Username); err != nil {
+	a, err := n.accounts.Find(ctx, cmd.Username)
+	if err != nil {
 		return err
 	}
 	if !generated {

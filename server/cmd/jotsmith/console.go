@@ -95,6 +95,5 @@ func (p palette) dim(s string) string    { return p.paint("2", s) }
 func (p palette) red(s string) string    { return p.paint("31", s) }
 func (p palette) green(s string) string  { return p.paint("32", s) }
 func (p palette) yellow(s string) string { return p.paint("33", s) }
-func (p palette) blue(s string) string   { return p.paint("34", s) }
 func (p palette) violet(s string) string { return p.paint("35", s) }
 func (p palette) cyan(s string) string   { return p.paint("36", s) }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,27 @@ func TestPalette(t *testing.T) {
 	}
 	if got := (palette{on: true}).red(""); got != "" {
 		t.Errorf("colour of nothing is %q", got)
+	}
+}
+
+// TestPartsAreColoured says that header, claims and signature each have their
+// colour on a terminal, and that the text is the same without.
+func TestPartsAreColoured(t *testing.T) {
+	t.Parallel()
+	raw, err := readUnverified("eyJhbGciOiJub25lIn0.eyJleHAiOjF9.AAAAAAAAAAAA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(60, 0)
+	var plain, coloured bytes.Buffer
+	(&console{out: &plain}).explain(raw, examine(raw, now), now)
+	(&console{out: &coloured, paint: palette{true}}).explain(raw, examine(raw, now), now)
+	const first = "\x1b[31meyJhbGciOiJub25lIn0\x1b[0m.\x1b[35meyJleHAiOjF9\x1b[0m.\x1b[36mAAAAAAAA…\x1b[0m\n"
+	if !strings.HasPrefix(coloured.String(), first) {
+		t.Errorf("coloured: %q", coloured.String())
+	}
+	if got := regexp.MustCompile("\x1b\\[[0-9]+m").ReplaceAllString(coloured.String(), ""); got != plain.String() {
+		t.Errorf("with colours it says %q, without %q", got, plain.String())
 	}
 }
 
