@@ -22,10 +22,11 @@ jwk:               internal/b64 internal/strictjson
 jws:               internal/b64 internal/strictjson jwk
 jwt:               internal/b64 internal/strictjson jwk jws
 authz:             jwt
-internal/metadata: wire
-jwks:              internal/metadata jwk jwt
-revocation:        internal/b64 jwt
-guard:             authz internal/metadata jwks jwt revocation wire
+internal/fetch:
+internal/metadata: internal/fetch wire
+jwks:              internal/fetch internal/metadata jwk jwt
+revocation:        internal/b64 internal/fetch jwt
+guard:             authz internal/fetch internal/metadata jwks jwt revocation wire
 jotsmithtest:      jwk jwt revocation
 examples/hello:    authz guard jwk jwt revocation
 examples/tasks:    authz guard
