@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -11,8 +12,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -147,14 +150,20 @@ func TestStopEndsLongPolls(t *testing.T) {
 	if err := json.Unmarshal([]byte(u.Claims()), &head); err != nil {
 		t.Fatal(err)
 	}
-	answered := make(chan error, 1)
+	answered, sent := make(chan error, 1), make(chan struct{})
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{WroteRequest: func(httptrace.WroteRequestInfo) { close(sent) }})
+	r, err := http.NewRequestWithContext(ctx, "GET", fmt.Sprintf("%s/v1/revocations?after=%s.%d&wait=30", issuer, head.Epoch, head.To), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		resp, err := http.Get(fmt.Sprintf("%s/v1/revocations?after=%s.%d&wait=30", issuer, head.Epoch, head.To))
+		resp, err := http.DefaultClient.Do(r)
 		if err == nil && resp.StatusCode >= 500 {
 			err = errors.New(resp.Status)
 		}
 		answered <- err
 	}()
+	<-sent
 	select {
 	case err := <-answered:
 		t.Fatalf("the long-poll did not wait: %v", err)
@@ -180,8 +189,11 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{")
-	time.Sleep(200 * time.Millisecond) // until the other process reads
+	fmt.Fprintf(conn, "POST /v1/login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n")
+	// The interim answer comes when the handler begins to read the body.
+	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("%q, %v", line, err)
+	}
 	gone := make(chan error, 1)
 	go func() { gone <- p.Wait() }()
 	p.Process.Signal(syscall.SIGTERM)
