@@ -140,7 +140,7 @@ func (n *node) openStore(ctx context.Context) error {
 		Store:         n.store,
 		Root:          root,
 		Algorithms:    n.catalog.Algorithms(),
-		AccessRetire:  n.catalog.LongestLife() + keyMargin,
+		AccessRetire:  catalog.MaxLife + keyMargin,
 		FeedRetire:    feedLife + keyMargin,
 		RefreshRetire: max(c.SessionIdle, defaultSessionIdle),
 		Log:           c.Log,

@@ -46,12 +46,10 @@ type Change struct {
 	IfPasswordHash *string
 
 	// EndSessions ends all of the account's sessions in the same transaction,
-	// but for KeepSession where that is not empty, and publishes each end for
-	// FactLife.
+	// but for KeepSession where that is not empty, and publishes each end.
 	EndSessions bool
 	KeepSession string
 	EndReason   string
-	FactLife    time.Duration
 }
 
 // A Store keeps accounts. Each method that changes something is one

@@ -126,7 +126,7 @@ func TestAuthenticate(t *testing.T) {
 	t.Parallel()
 	f := open(t, account.Config{})
 	alice, carol := f.create(t, "alice"), f.create(t, "carol")
-	if _, err := f.SetDisabled(t.Context(), operator, carol.ID, true, time.Hour); err != nil {
+	if _, err := f.SetDisabled(t.Context(), operator, carol.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -306,7 +306,7 @@ func TestBRT03BRT07HashAlwaysRuns(t *testing.T) {
 	f := open(t, account.Config{Hash: account.HashParams{Memory: memory, Time: 1, Threads: 1}})
 	f.create(t, "alice")
 	carol := f.create(t, "carol")
-	f.SetDisabled(t.Context(), operator, carol.ID, true, time.Hour)
+	f.SetDisabled(t.Context(), operator, carol.ID, true)
 	hashes := func(act func()) int {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -420,7 +420,7 @@ func TestChangePassword(t *testing.T) {
 	f := open(t, account.Config{})
 	a := f.create(t, "alice")
 	change := func(current, new string) error {
-		return f.ChangePassword(t.Context(), audit.Actor{Kind: audit.KindAccount, ID: string(a.ID)}, a.ID, current, new, "ses_kept", time.Hour, home)
+		return f.ChangePassword(t.Context(), audit.Actor{Kind: audit.KindAccount, ID: string(a.ID)}, a.ID, current, new, "ses_kept", home)
 	}
 	if err := change("wrong password", "weak"); !errors.Is(err, account.ErrCredentials) {
 		t.Errorf("wrong present password: %v", err)
@@ -510,7 +510,7 @@ func TestOperatorOutrunsPasswordChanges(t *testing.T) {
 			wg.Go(func() {
 				for {
 					for _, p := range [][2]string{{password, password + "!"}, {password + "!", password}} {
-						service.ChangePassword(t.Context(), thief, a.ID, p[0], p[1], "", time.Hour, home)
+						service.ChangePassword(t.Context(), thief, a.ID, p[0], p[1], "", home)
 					}
 					select {
 					case <-stop:
@@ -520,7 +520,7 @@ func TestOperatorOutrunsPasswordChanges(t *testing.T) {
 				}
 			})
 		}
-		if err := f.SetPassword(t.Context(), operator, a.ID, reset, time.Hour); err != nil {
+		if err := f.SetPassword(t.Context(), operator, a.ID, reset); err != nil {
 			t.Fatal(err)
 		}
 		close(stop)
@@ -528,7 +528,7 @@ func TestOperatorOutrunsPasswordChanges(t *testing.T) {
 		if err := f.try(t, "alice", reset, home, nil); err != nil {
 			t.Fatalf("the operator's password: %v", err)
 		}
-		if err := f.SetPassword(t.Context(), operator, a.ID, password, time.Hour); err != nil {
+		if err := f.SetPassword(t.Context(), operator, a.ID, password); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -50,9 +50,8 @@ func (s *Service) Authenticate(ctx context.Context, actor audit.Actor, a Attempt
 
 // ChangePassword changes an account's own password. The present one is asked
 // for, throttled like a log-in: *[Throttled], [ErrCredentials],
-// [ErrWeakPassword]. All sessions but keepSession end in the same transaction;
-// their ends are published for factLife.
-func (s *Service) ChangePassword(ctx context.Context, actor audit.Actor, id ID, current, new, keepSession string, factLife time.Duration, address netip.Addr) error {
+// [ErrWeakPassword]. All sessions but keepSession end in the same transaction.
+func (s *Service) ChangePassword(ctx context.Context, actor audit.Actor, id ID, current, new, keepSession string, address netip.Addr) error {
 	a, err := s.store.Account(ctx, id)
 	if err != nil {
 		return err
@@ -79,7 +78,7 @@ func (s *Service) ChangePassword(ctx context.Context, actor audit.Actor, id ID, 
 	}
 	c := Change{
 		PasswordHash: &h, IfPasswordHash: &stored,
-		EndSessions: true, KeepSession: keepSession, EndReason: "password_changed", FactLife: factLife,
+		EndSessions: true, KeepSession: keepSession, EndReason: "password_changed",
 	}
 	_, err = s.store.ChangeAccount(ctx, id, c, event("account.change_password", id, actor))
 	if errors.Is(err, fault.ErrChanged) {

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -142,8 +141,8 @@ func (s *Service) SetDisplayName(ctx context.Context, actor audit.Actor, id ID, 
 }
 
 // SetPassword sets a password without asking for the present one and ends all
-// of the account's sessions; their ends are published for factLife.
-func (s *Service) SetPassword(ctx context.Context, actor audit.Actor, id ID, password string, factLife time.Duration) error {
+// of the account's sessions.
+func (s *Service) SetPassword(ctx context.Context, actor audit.Actor, id ID, password string) error {
 	a, err := s.store.Account(ctx, id)
 	if err != nil {
 		return err
@@ -156,18 +155,17 @@ func (s *Service) SetPassword(ctx context.Context, actor audit.Actor, id ID, pas
 	if err != nil {
 		return err
 	}
-	c := Change{PasswordHash: &h, EndSessions: true, EndReason: "password_set", FactLife: factLife}
+	c := Change{PasswordHash: &h, EndSessions: true, EndReason: "password_set"}
 	_, err = s.store.ChangeAccount(ctx, id, c, event("account.set_password", id, actor))
 	return err
 }
 
-// SetDisabled forbids or allows to log in. Disabling ends all sessions; their
-// ends are published for factLife.
-func (s *Service) SetDisabled(ctx context.Context, actor audit.Actor, id ID, disabled bool, factLife time.Duration) (Account, error) {
+// SetDisabled forbids or allows to log in. Disabling ends all sessions.
+func (s *Service) SetDisabled(ctx context.Context, actor audit.Actor, id ID, disabled bool) (Account, error) {
 	c := Change{Disabled: &disabled}
 	act := "account.enable"
 	if disabled {
-		c.EndSessions, c.EndReason, c.FactLife = true, "account_disabled", factLife
+		c.EndSessions, c.EndReason = true, "account_disabled"
 		act = "account.disable"
 	}
 	return s.store.ChangeAccount(ctx, id, c, event(act, id, actor))

@@ -81,7 +81,7 @@ func (s *Service) setDisabled(ctx context.Context, actor audit.Actor, username s
 	if err != nil {
 		return account.Account{}, err
 	}
-	return s.c.Accounts.SetDisabled(ctx, actor, a.ID, disabled, s.c.Sessions.FactLife())
+	return s.c.Accounts.SetDisabled(ctx, actor, a.ID, disabled)
 }
 
 // SetPassword sets an account's password and ends all of its sessions.
@@ -90,7 +90,7 @@ func (s *Service) SetPassword(ctx context.Context, actor audit.Actor, username, 
 	if err != nil {
 		return err
 	}
-	return s.c.Accounts.SetPassword(ctx, actor, a.ID, password, s.c.Sessions.FactLife())
+	return s.c.Accounts.SetPassword(ctx, actor, a.ID, password)
 }
 
 // SetRoles replaces an account's roles: see [account.Service.SetRoles].

@@ -84,7 +84,7 @@ func (h *house) start(t *testing.T) session.ID {
 
 func (h *house) end(t *testing.T, sel session.Selection) {
 	t.Helper()
-	if _, err := h.store.EndSessions(context.Background(), sel, "test", time.Hour, audit.Event{Act: "session.end", Outcome: audit.OK}); err != nil {
+	if _, err := h.store.EndSessions(context.Background(), sel, "test", audit.Event{Act: "session.end", Outcome: audit.OK}); err != nil {
 		t.Error(err)
 	}
 }

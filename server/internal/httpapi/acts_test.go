@@ -91,7 +91,7 @@ func TestPasswordChangedDuringLogins(t *testing.T) {
 			})
 		}
 		wg.Go(func() {
-			err := n.accounts.ChangePassword(t.Context(), audit.Actor{Kind: audit.KindAccount, ID: string(holder.ID)}, holder.ID, old, next, "", n.sessions.FactLife(), netip.MustParseAddr("192.0.2.1"))
+			err := n.accounts.ChangePassword(t.Context(), audit.Actor{Kind: audit.KindAccount, ID: string(holder.ID)}, holder.ID, old, next, "", netip.MustParseAddr("192.0.2.1"))
 			if err != nil {
 				t.Error(err)
 			}

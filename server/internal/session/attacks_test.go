@@ -99,7 +99,7 @@ func TestRFR03ReuseEndsTheSession(t *testing.T) {
 			}
 			facts, _, _, err := h.store.FeedSince(t.Context(), 0)
 			if err != nil || len(facts) != 1 || facts[0].Kind != jwt.SessionFact || facts[0].Value != string(first.Session) ||
-				!facts[0].Expires.Equal(row.EndedAt.Add(h.FactLife())) {
+				!facts[0].Expires.Equal(row.EndedAt.Add(row.TokenLife+session.FactMargin)) {
 				t.Errorf("facts %+v, %v", facts, err)
 			}
 			// It stays ended for whoever has whichever token.

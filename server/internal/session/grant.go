@@ -96,7 +96,7 @@ func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.I
 			Audience: api.Audience, Scope: req.Scope,
 			Device: clip(actor.Device), Address: clip(actor.Address),
 			Generation: first.generation, MACKey: mac.KeyID(),
-			CreatedAt: now, RotatedAt: now,
+			TokenLife: api.Life, CreatedAt: now, RotatedAt: now,
 			// Whole seconds, as tokens have them.
 			ExpiresAt: now.Add(s.absolute).Truncate(time.Second),
 		}
@@ -168,11 +168,11 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 	case Ended:
 		return Tokens{}, Step{}, refused
 	case Barred:
-		return Tokens{}, Step{End: o.String(), FactLife: s.FactLife(), Event: audited("session.end", audit.OK)}, refused
+		return Tokens{}, Step{End: o.String(), Event: audited("session.end", audit.OK)}, refused
 	case Changed:
 		return Tokens{}, Step{}, errChanged
 	case Theft:
-		return Tokens{}, Step{End: o.String(), FactLife: s.FactLife(), Event: audited("session.theft", audit.Refused)}, refused
+		return Tokens{}, Step{End: o.String(), Event: audited("session.theft", audit.Refused)}, refused
 	case Behind:
 		return Tokens{}, Step{}, ErrStoreBehind
 	}
@@ -187,7 +187,8 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 	switch o {
 	case Rotate:
 		next.generation++
-		step = Step{Rotate: true, MACKey: mac.KeyID(), Address: clip(actor.Address)}
+		row.TokenLife = max(row.TokenLife, api.Life)
+		step = Step{Rotate: true, MACKey: mac.KeyID(), Address: clip(actor.Address), TokenLife: row.TokenLife}
 	default:
 		// The key that the successor was made with the first time, so that it
 		// comes out the same.
@@ -218,7 +219,8 @@ func (s *Service) mint(row Row, api catalog.API, scopes []string, now time.Time)
 		return Tokens{}, err
 	}
 	issuedAt := now.Truncate(time.Second)
-	life := min(api.Life, row.ExpiresAt.Sub(issuedAt)).Truncate(time.Second)
+	// What is minted without a write lives no longer than the row knows.
+	life := min(api.Life, row.TokenLife, row.ExpiresAt.Sub(issuedAt)).Truncate(time.Second)
 	access, err := issuer.Issue(jwt.Claims{
 		Subject:   string(row.Account),
 		Audience:  []string{api.Audience},

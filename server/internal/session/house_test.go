@@ -130,7 +130,6 @@ func (h *house) account(roles ...string) account.Account {
 
 func (h *house) change(id account.ID, c account.Change) {
 	h.t.Helper()
-	c.FactLife = h.FactLife()
 	if _, err := h.store.ChangeAccount(context.Background(), id, c, audit.Event{Act: "account.change", Outcome: audit.OK, Actor: operator}); err != nil {
 		h.t.Fatal(err)
 	}

@@ -83,15 +83,6 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 	return d
 }
 
-// maxLeeway is the largest leeway that a verifier can be given.
-const maxLeeway = 10 * time.Minute
-
-// FactLife is how long the end of a session is published: until no access token
-// of it can be accepted anywhere.
-func (s *Service) FactLife() time.Duration {
-	return s.catalog.LongestLife() + maxLeeway + 2*time.Minute
-}
-
 // Standing answers the session of id where it lives and its account is enabled:
 // whoever holds a token of it may still be served. ErrEnded or ErrDisabled
 // otherwise.
@@ -120,7 +111,7 @@ func (s *Service) List(ctx context.Context, holder account.ID, after ID, limit i
 
 // End ends a session. One that has ended already, or never was, stays as it is.
 func (s *Service) End(ctx context.Context, actor audit.Actor, id ID, reason string) error {
-	_, err := s.store.EndSessions(ctx, Selection{ID: id}, reason, s.FactLife(), audit.Event{
+	_, err := s.store.EndSessions(ctx, Selection{ID: id}, reason, audit.Event{
 		Act: "session.end", Outcome: audit.OK, Rule: reason,
 		Targets: map[string]string{"session": string(id)}, Actor: actor,
 	})
@@ -151,7 +142,7 @@ func (s *Service) EndAll(ctx context.Context, actor audit.Actor, holder account.
 	if except != "" {
 		targets["kept"] = string(except)
 	}
-	n, err := s.store.EndSessions(ctx, Selection{Account: holder, Except: except}, reason, s.FactLife(), audit.Event{
+	n, err := s.store.EndSessions(ctx, Selection{Account: holder, Except: except}, reason, audit.Event{
 		Act: "session.end_all", Outcome: audit.OK, Rule: reason, Targets: targets, Actor: actor,
 	})
 	if err != nil {

@@ -250,3 +250,48 @@ func BenchmarkMint(b *testing.B) {
 		}
 	}
 }
+
+// An operator who shortens the life of tokens does not shorten the memory of
+// what was revoked: tokens that were minted before live as long as they said.
+func TestEndOutlivesTokensOfAnEarlierLife(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	holder := h.account("editor")
+	life := func(d time.Duration) *session.Service {
+		c, err := catalog.New([]catalog.API{{Audience: tasks, Life: d}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.service(h.store, c)
+	}
+	refresh := func(s *session.Service, token string) session.Tokens {
+		t.Helper()
+		tokens, err := s.Refresh(t.Context(), somebody, token, session.Presented{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tokens
+	}
+	tokens, err := life(2*time.Hour).Start(t.Context(), somebody, holder.ID, session.StartRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := refresh(life(time.Minute), tokens.RefreshToken)
+	if next.ExpiresIn != time.Minute {
+		t.Errorf("the new life is %v, want 1m", next.ExpiresIn)
+	}
+	// A repeated answer writes nothing, so it may promise no more than the row knows.
+	if again := refresh(life(3*time.Hour), tokens.RefreshToken); again.ExpiresIn != 2*time.Hour {
+		t.Errorf("a repeated answer lives %v, want 2h", again.ExpiresIn)
+	}
+	if err := life(time.Minute).End(t.Context(), somebody, tokens.Session, "test"); err != nil {
+		t.Fatal(err)
+	}
+	facts, _, now, err := h.store.FeedSince(t.Context(), 0)
+	if err != nil || len(facts) != 1 {
+		t.Fatalf("%v, %v", facts, err)
+	}
+	if got := facts[0].Expires.Sub(now); got != 2*time.Hour+session.FactMargin {
+		t.Errorf("the end is published for %v, want the longest life that was handed out", got)
+	}
+}

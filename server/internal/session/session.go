@@ -55,12 +55,21 @@ type Session struct {
 	MACKey     string // id of the MAC key which that token was made with
 	Forgiven   uint32 // generation at which a lost answer was last forgiven; 0 never
 
+	// TokenLife is the longest life of any access token minted for it, which
+	// outlasts a change of the API's. See [FactMargin].
+	TokenLife time.Duration
+
 	CreatedAt time.Time // all times in microseconds, UTC, of the store
 	RotatedAt time.Time // last use
 	ExpiresAt time.Time // absolute end
 	EndedAt   time.Time // zero while it lives
 	EndReason string
 }
+
+// FactMargin is how much longer than TokenLife the end of a session is
+// published: the largest leeway that a verifier can be given, and some more for
+// clocks that differ. After that no access token of it is accepted anywhere.
+const FactMargin = 10*time.Minute + 2*time.Minute
 
 // A Row is what one statement finds of a session: itself and its account, as
 // of the same moment.
@@ -76,8 +85,10 @@ type Step struct {
 	Address string // with Rotate: where it is used from
 	Forgive bool   // forgiven at the present generation
 
-	End      string        // a reason: the session ends and its end is published
-	FactLife time.Duration // with End
+	// TokenLife is, with Rotate, the session's TokenLife from now on.
+	TokenLife time.Duration
+
+	End string // a reason: the session ends and its end is published
 
 	Event *audit.Event // commits with the rest
 }
@@ -107,9 +118,10 @@ type Store interface {
 	RefreshSession(ctx context.Context, id ID, decide func(Row, time.Time) (Step, error)) error
 
 	// EndSessions ends the living sessions that sel selects, publishes their
-	// ends in one position of the feed, and records e; where none lives,
-	// nothing is written. It answers how many it ended.
-	EndSessions(ctx context.Context, sel Selection, reason string, factLife time.Duration, e audit.Event) (int, error)
+	// ends in one position of the feed, each for its TokenLife and FactMargin,
+	// and records e; where none lives, nothing is written. It answers how many
+	// it ended.
+	EndSessions(ctx context.Context, sel Selection, reason string, e audit.Event) (int, error)
 
 	// Session reads one row, living or not, and the time. ErrNotFound.
 	Session(ctx context.Context, id ID) (Row, time.Time, error)

@@ -55,7 +55,7 @@ func (d Deps) changePassword(c *httpapi.Call, r *http.Request) error {
 	}
 	a := caller.Account
 	err = d.Accounts.ChangePassword(r.Context(), c.Actor(r, a.ID, a.Username), a.ID, in.CurrentPassword, in.NewPassword,
-		string(caller.Session.ID), d.Sessions.FactLife(), c.Address)
+		string(caller.Session.ID), c.Address)
 	if err != nil {
 		return err
 	}

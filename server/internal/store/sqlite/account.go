@@ -149,7 +149,7 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 			return fault.ErrChanged
 		}
 		if ch.EndSessions {
-			if _, err := t.end(session.Selection{Account: id, Except: session.ID(ch.KeepSession)}, ch.EndReason, ch.FactLife); err != nil {
+			if _, err := t.end(session.Selection{Account: id, Except: session.ID(ch.KeepSession)}, ch.EndReason); err != nil {
 				return err
 			}
 		}

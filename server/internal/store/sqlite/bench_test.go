@@ -28,9 +28,9 @@ func filled(b testing.TB, n int) (string, []session.ID) {
 			return err
 		}
 		_, err := t.exec(numbers+`INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address,
-				generation, mac_key, forgiven, created_at, rotated_at, expires_at, ended_at, end_reason)
+				generation, mac_key, forgiven, token_life, created_at, rotated_at, expires_at, ended_at, end_reason)
 			SELECT 'ses_' || hex(randomblob(11)), printf('acc_%022d', i / 10), 1, 'app_first_party', 'body', 'https://tasks.example.com', 'tasks:read tasks:write',
-				'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '192.0.2.1', 1, '00000001', 0, ?1, ?1, ?3, 0, '' FROM number`,
+				'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', '192.0.2.1', 1, '00000001', 0, 900000000, ?1, ?1, ?3, 0, '' FROM number`,
 			micros(t.now), n, micros(t.now.Add(30*24*time.Hour)))
 		return err
 	})

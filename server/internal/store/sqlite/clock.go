@@ -108,3 +108,15 @@ func (t *at) Scan(src any) error {
 	*t = at(moment(us))
 	return nil
 }
+
+// span reads a duration that is kept in microseconds.
+type span time.Duration
+
+func (d *span) Scan(src any) error {
+	us, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("%w: a duration is %T", errDamaged, src)
+	}
+	*d = span(time.Duration(us) * time.Microsecond)
+	return nil
+}

@@ -14,12 +14,12 @@ import (
 )
 
 const sessionColumns = `s.id, s.account, s.account_version, s.client, s.transport, s.audience, s.scope, s.device, s.address,
-	s.generation, s.mac_key, s.forgiven, s.created_at, s.rotated_at, s.expires_at, s.ended_at, s.end_reason`
+	s.generation, s.mac_key, s.forgiven, s.token_life, s.created_at, s.rotated_at, s.expires_at, s.ended_at, s.end_reason`
 
 // sessionFields are where sessionColumns go.
 func sessionFields(s *session.Session) []any {
 	return []any{&s.ID, &s.Account, &s.AccountVersion, &s.Client, &s.Transport, &s.Audience, &s.Scope, &s.Device, &s.Address,
-		&s.Generation, &s.MACKey, &s.Forgiven, (*at)(&s.CreatedAt), (*at)(&s.RotatedAt), (*at)(&s.ExpiresAt), (*at)(&s.EndedAt), &s.EndReason}
+		&s.Generation, &s.MACKey, &s.Forgiven, (*span)(&s.TokenLife), (*at)(&s.CreatedAt), (*at)(&s.RotatedAt), (*at)(&s.ExpiresAt), (*at)(&s.EndedAt), &s.EndReason}
 }
 
 // session reads a session with its account by one statement. place is where
@@ -43,10 +43,10 @@ func (s *Store) StartSession(ctx context.Context, holder account.ID, begin func(
 			return err
 		}
 		_, err = t.exec(`INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address,
-				generation, mac_key, forgiven, created_at, rotated_at, expires_at, ended_at, end_reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				generation, mac_key, forgiven, token_life, created_at, rotated_at, expires_at, ended_at, end_reason)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 			string(n.ID), string(n.Account), n.AccountVersion, n.Client, n.Transport, n.Audience, n.Scope, n.Device, n.Address,
-			int64(n.Generation), n.MACKey, int64(n.Forgiven),
+			int64(n.Generation), n.MACKey, int64(n.Forgiven), n.TokenLife.Microseconds(),
 			micros(n.CreatedAt), micros(n.RotatedAt), micros(n.ExpiresAt), micros(n.EndedAt), n.EndReason)
 		if err != nil {
 			return fmt.Errorf("inserting session: %w", err)
@@ -83,12 +83,13 @@ func (t *tx) step(old session.Session, place int64, step session.Step) error {
 				return errors.New("session has no generations left")
 			}
 			n.Generation, n.MACKey, n.Address, n.RotatedAt = old.Generation+1, step.MACKey, step.Address, t.now
+			n.TokenLife = step.TokenLife
 		}
 		if step.Forgive {
 			n.Forgiven = old.Generation
 		}
-		const update = `UPDATE session SET generation = ?, mac_key = ?, address = ?, rotated_at = ?, forgiven = ? WHERE rowid = ?`
-		args := []any{int64(n.Generation), n.MACKey, n.Address, micros(n.RotatedAt), int64(n.Forgiven), place}
+		const update = `UPDATE session SET generation = ?, mac_key = ?, address = ?, rotated_at = ?, forgiven = ?, token_life = ? WHERE rowid = ?`
+		args := []any{int64(n.Generation), n.MACKey, n.Address, micros(n.RotatedAt), int64(n.Forgiven), n.TokenLife.Microseconds(), place}
 		if step.End == "" && step.Event == nil {
 			return t.only(update, args...)
 		}
@@ -97,7 +98,7 @@ func (t *tx) step(old session.Session, place int64, step session.Step) error {
 		}
 	}
 	if step.End != "" {
-		if _, err := t.end(session.Selection{ID: old.ID}, step.End, step.FactLife); err != nil {
+		if _, err := t.end(session.Selection{ID: old.ID}, step.End); err != nil {
 			return err
 		}
 	}
@@ -109,9 +110,9 @@ func (t *tx) step(old session.Session, place int64, step session.Step) error {
 
 // EndSessions ends the living sessions that sel selects. Where sel has both an
 // ID and an Account, the session must be that account's.
-func (s *Store) EndSessions(ctx context.Context, sel session.Selection, reason string, factLife time.Duration, e audit.Event) (n int, err error) {
+func (s *Store) EndSessions(ctx context.Context, sel session.Selection, reason string, e audit.Event) (n int, err error) {
 	err = s.do(ctx, func(t *tx) error {
-		if n, err = t.end(sel, reason, factLife); err != nil || n == 0 {
+		if n, err = t.end(sel, reason); err != nil || n == 0 {
 			return err
 		}
 		return t.record(e)
@@ -131,7 +132,7 @@ const (
 
 // end ends sessions and publishes their ends in one position of the feed,
 // which is taken by the last statement.
-func (t *tx) end(sel session.Selection, reason string, factLife time.Duration) (int, error) {
+func (t *tx) end(sel session.Selection, reason string) (int, error) {
 	which := byAccount
 	switch {
 	case sel.ID != "":
@@ -145,8 +146,8 @@ func (t *tx) end(sel session.Selection, reason string, factLife time.Duration) (
 		return 0, err
 	}
 	if _, err := t.exec(`INSERT INTO fact (position, kind, value, before_at, expires_at)
-			SELECT (SELECT n + 1 FROM feed_head), ?4, s.id, 0, ?5`+which,
-		id, holder, except, int64(jwt.SessionFact), micros(t.now.Add(factLife))); err != nil {
+			SELECT (SELECT n + 1 FROM feed_head), ?4, s.id, 0, ?5 + s.token_life`+which,
+		id, holder, except, int64(jwt.SessionFact), micros(t.now.Add(session.FactMargin))); err != nil {
 		return 0, err
 	}
 	n, err := t.exec(`UPDATE session SET ended_at = ?4, end_reason = ?5 WHERE id IN (SELECT s.id`+which+`)`,

@@ -103,7 +103,7 @@ func testChange(t *testing.T, open Opener) {
 	check(t, "enabled", a.Disabled, false)
 
 	_, from := w.published(0)
-	a, err = w.ChangeAccount(w.ctx, alice.ID, account.Change{PasswordHash: &hash, EndSessions: true, KeepSession: string(s2.ID), EndReason: "password", FactLife: time.Hour}, event("account.password"))
+	a, err = w.ChangeAccount(w.ctx, alice.ID, account.Change{PasswordHash: &hash, EndSessions: true, KeepSession: string(s2.ID), EndReason: "password"}, event("account.password"))
 	check(t, "error", err, nil)
 	check(t, "password changed with the rest", a.PasswordChangedAt, a.UpdatedAt)
 	_, got, err := w.AccountByUsername(w.ctx, "alice")
@@ -120,7 +120,7 @@ func testChange(t *testing.T, open Opener) {
 	check(t, "a bulk act takes one position", to, from+1)
 
 	stale, newer := "a hash that was replaced", "the hash of another password"
-	_, err = w.ChangeAccount(w.ctx, alice.ID, account.Change{PasswordHash: &newer, IfPasswordHash: &stale, EndSessions: true, FactLife: time.Hour}, event("account.stale"))
+	_, err = w.ChangeAccount(w.ctx, alice.ID, account.Change{PasswordHash: &newer, IfPasswordHash: &stale, EndSessions: true}, event("account.stale"))
 	check(t, "upon a hash that was replaced", errors.Is(err, fault.ErrChanged), true)
 	_, got, err = w.AccountByUsername(w.ctx, "alice")
 	check(t, "hash", got, hash)
@@ -139,7 +139,7 @@ func testChange(t *testing.T, open Opener) {
 		t.Error("a role with a space was taken")
 	}
 	_, end := w.published(0)
-	if _, err := w.ChangeAccount(w.ctx, bob.ID, account.Change{EndSessions: true, KeepSession: string(other.ID), FactLife: time.Hour}, event("account.end")); err != nil {
+	if _, err := w.ChangeAccount(w.ctx, bob.ID, account.Change{EndSessions: true, KeepSession: string(other.ID)}, event("account.end")); err != nil {
 		t.Error(err)
 	}
 	_, still := w.published(0)

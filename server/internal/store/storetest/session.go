@@ -75,12 +75,12 @@ func testRefresh(t *testing.T, open Opener) {
 	var at time.Time
 	check(t, "rotate", w.RefreshSession(w.ctx, s.ID, func(r session.Row, now time.Time) (session.Step, error) {
 		saw, at = r, now
-		return session.Step{Rotate: true, MACKey: "00000002", Address: "192.0.2.2"}, nil
+		return session.Step{Rotate: true, MACKey: "00000002", Address: "192.0.2.2", TokenLife: 2 * time.Hour}, nil
 	}), nil)
 	check(t, "decide saw the session", saw.Session, s)
 	check(t, "decide saw the holder", saw.Holder, alice)
 	want := s
-	want.Generation, want.MACKey, want.Address, want.RotatedAt = 2, "00000002", "192.0.2.2", at
+	want.Generation, want.MACKey, want.Address, want.RotatedAt, want.TokenLife = 2, "00000002", "192.0.2.2", at, 2*time.Hour
 	check(t, "rotated", w.row(s.ID).Session, want)
 
 	check(t, "forgive, refused", w.step(s.ID, session.Step{Forgive: true, Event: &note}, refusal) == refusal, true)
@@ -89,7 +89,7 @@ func testRefresh(t *testing.T, open Opener) {
 	check(t, "with its event", count(w.acts(), "session.note"), 1)
 
 	_, from := w.published(0)
-	check(t, "end, refused", w.step(s.ID, session.Step{End: "reuse", FactLife: time.Hour, Event: &note}, refusal) == refusal, true)
+	check(t, "end, refused", w.step(s.ID, session.Step{End: "reuse", Event: &note}, refusal) == refusal, true)
 	r := w.row(s.ID)
 	check(t, "ended although refused", []any{r.EndReason, r.EndedAt.IsZero(), r.Generation}, []any{"reuse", false, 2})
 	facts, head, _, err := w.FeedSince(w.ctx, from)
@@ -97,9 +97,9 @@ func testRefresh(t *testing.T, open Opener) {
 	check(t, "published although refused", len(facts), 1)
 	check(t, "head", head.Position, from+1)
 	check(t, "fact", []any{facts[0].Kind, facts[0].Value, facts[0].Before.IsZero(), facts[0].Expires, facts[0].Position},
-		[]any{jwt.SessionFact, s.ID, true, r.EndedAt.Add(time.Hour), from + 1})
+		[]any{jwt.SessionFact, s.ID, true, r.EndedAt.Add(2*time.Hour + session.FactMargin), from + 1})
 
-	check(t, "end again", w.step(s.ID, session.Step{End: "again", FactLife: time.Hour, Event: &note}, nil), nil)
+	check(t, "end again", w.step(s.ID, session.Step{End: "again", Event: &note}, nil), nil)
 	check(t, "the first end stays", w.row(s.ID), r)
 	_, to := w.published(0)
 	check(t, "and is published once", to, from+1)
@@ -130,7 +130,7 @@ func testEnd(t *testing.T, open Opener) {
 	} {
 		_, from := w.published(0)
 		before := len(w.acts())
-		n, err := w.EndSessions(w.ctx, c.sel, "log-out", time.Hour, event("session.end"))
+		n, err := w.EndSessions(w.ctx, c.sel, "log-out", event("session.end"))
 		check(t, c.name+": error", err, nil)
 		check(t, c.name+": how many", n, len(c.want))
 		values, to := w.published(from)
@@ -140,7 +140,7 @@ func testEnd(t *testing.T, open Opener) {
 		check(t, c.name+": events", len(w.acts())-before, written)
 	}
 	check(t, "somebody else's session", w.row(b).EndedAt.IsZero(), true)
-	if _, err := w.EndSessions(w.ctx, session.Selection{}, "log-out", time.Hour, event("session.end")); err == nil {
+	if _, err := w.EndSessions(w.ctx, session.Selection{}, "log-out", event("session.end")); err == nil {
 		t.Error("an empty selection was taken")
 	}
 }
@@ -157,7 +157,7 @@ func testList(t *testing.T, open Opener) {
 	w.session(alice.ID, func(s *session.Session) { s.RotatedAt = s.RotatedAt.Add(-time.Hour) })
 	w.session(alice.ID, func(s *session.Session) { s.ExpiresAt = s.CreatedAt.Add(-time.Second) })
 	ended := w.session(alice.ID, nil)
-	if _, err := w.EndSessions(w.ctx, session.Selection{ID: ended.ID}, "log-out", time.Hour, event("session.end")); err != nil {
+	if _, err := w.EndSessions(w.ctx, session.Selection{ID: ended.ID}, "log-out", event("session.end")); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -92,12 +92,12 @@ func testFeed(t *testing.T, open Opener) {
 	alice := w.account("alice")
 	var ids []string
 	for i := range 5 {
-		id := w.session(alice.ID, nil).ID
-		life := time.Hour
+		var edit func(*session.Session)
 		if i == 1 {
-			life = -time.Second // has expired already
+			edit = forgotten
 		}
-		if _, err := w.EndSessions(w.ctx, session.Selection{ID: id}, "log-out", life, event("session.end")); err != nil {
+		id := w.session(alice.ID, edit).ID
+		if _, err := w.EndSessions(w.ctx, session.Selection{ID: id}, "log-out", event("session.end")); err != nil {
 			t.Fatal(err)
 		}
 		if i != 1 {
@@ -134,20 +134,20 @@ func testSweep(t *testing.T, open Opener) {
 	w := newWorld(t, open)
 	alice := w.account("alice")
 	living := w.session(alice.ID, nil)
-	end := func(id session.ID, life time.Duration) {
-		if _, err := w.EndSessions(w.ctx, session.Selection{ID: id}, "log-out", life, event("session.end")); err != nil {
+	end := func(id session.ID) {
+		if _, err := w.EndSessions(w.ctx, session.Selection{ID: id}, "log-out", event("session.end")); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expired := w.session(alice.ID, func(s *session.Session) { s.ExpiresAt = s.CreatedAt.Add(-time.Hour) })
 	var over []session.ID
 	for range 5 {
-		s := w.session(alice.ID, nil)
-		end(s.ID, -time.Second)
+		s := w.session(alice.ID, forgotten)
+		end(s.ID)
 		over = append(over, s.ID)
 	}
 	lasting := w.session(alice.ID, nil)
-	end(lasting.ID, time.Hour)
+	end(lasting.ID)
 
 	n, err := w.Sweep(w.ctx, 2*time.Hour, 100)
 	check(t, "error", err, nil)
@@ -207,7 +207,7 @@ func testReopened(t *testing.T, open Opener) {
 	alice := w.account("alice", "viewer")
 	living, ended := w.session(alice.ID, nil), w.session(alice.ID, nil)
 	check(t, "rotate", w.step(living.ID, session.Step{Rotate: true, MACKey: "00000002", Address: "192.0.2.9"}, nil), nil)
-	check(t, "end", w.step(ended.ID, session.Step{End: "reuse", FactLife: time.Hour}, nil), nil)
+	check(t, "end", w.step(ended.ID, session.Step{End: "reuse"}, nil), nil)
 	empty, _, _ := w.LoadRing(w.ctx)
 	ring := keyring.Sealed{StoreID: empty.StoreID, Version: 1, RootKeyID: "root", WrappedKey: []byte{1}}
 	check(t, "ring", w.SaveRing(w.ctx, ring, event("ring.save")), nil)
@@ -388,7 +388,7 @@ func testConcurrency(t *testing.T, open Opener) {
 		for part := range slices.Chunk(all, 10) {
 			writers.Go(func() {
 				for _, id := range part {
-					n, err := w.EndSessions(w.ctx, session.Selection{ID: id}, "log-out", time.Hour, event("session.end"))
+					n, err := w.EndSessions(w.ctx, session.Selection{ID: id}, "log-out", event("session.end"))
 					check(t, "ended", []any{n, err}, []any{1, nil})
 				}
 			})

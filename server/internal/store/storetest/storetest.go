@@ -109,7 +109,7 @@ func (w *world) session(holder account.ID, edit func(*session.Session)) session.
 			ID: session.NewID([16]byte{byte(w.n), byte(w.n >> 8), 1}), Account: a.ID, AccountVersion: a.Version,
 			Client: session.FirstParty, Transport: session.Body, Audience: "https://api.example.com", Scope: "tasks:read",
 			Device: "curl/8", Address: "192.0.2.1", Generation: 1, MACKey: "00000001",
-			CreatedAt: now, RotatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
+			TokenLife: time.Hour, CreatedAt: now, RotatedAt: now, ExpiresAt: now.Add(30 * 24 * time.Hour),
 		}
 		if edit != nil {
 			edit(&made)
@@ -121,6 +121,9 @@ func (w *world) session(holder account.ID, edit func(*session.Session)) session.
 	}
 	return made
 }
+
+// forgotten edits a session so that its end need not be published any more.
+func forgotten(s *session.Session) { s.TokenLife = -session.FactMargin - time.Second }
 
 // row reads a session that must be there.
 func (w *world) row(id session.ID) session.Row {

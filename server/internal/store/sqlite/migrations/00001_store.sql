@@ -53,6 +53,7 @@ CREATE TABLE session (
     generation      INTEGER NOT NULL CHECK (generation BETWEEN 1 AND 4294967295),
     mac_key         TEXT    NOT NULL,
     forgiven        INTEGER NOT NULL CHECK (forgiven BETWEEN 0 AND 4294967295),
+    token_life      INTEGER NOT NULL, -- microseconds
     created_at      INTEGER NOT NULL,
     rotated_at      INTEGER NOT NULL,
     expires_at      INTEGER NOT NULL,
