@@ -42,12 +42,30 @@ func GenerateSecret(alg Algorithm) (*SecretKey, error) {
 // one that repeats itself, has fewer than 8 different bytes, or stands in
 // everybody's documentation.
 func NewHMAC(alg Algorithm, secret []byte, kid string) (*SecretKey, error) {
+	key, err := DangerouslyNewHMAC(alg, secret, kid)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkGuessable(secret); err != nil {
+		return nil, fmt.Errorf("%s secret: %w", alg, err)
+	}
+	return key, nil
+}
+
+// DangerouslyNewHMAC is [NewHMAC] for a secret that another system has chosen
+// and that cannot be replaced, or that a test vector gives: it asks for the full
+// length and takes any bytes, all zero among them. Whoever guesses the secret
+// can sign.
+func DangerouslyNewHMAC(alg Algorithm, secret []byte, kid string) (*SecretKey, error) {
 	newHash, size, err := hashOf(alg)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkSecret(secret, size); err != nil {
-		return nil, fmt.Errorf("%s secret: %w", alg, err)
+	switch {
+	case len(secret) < size:
+		return nil, fmt.Errorf("%s secret: %d bytes, at least %d are needed (RFC 7518 §3.2): %s", alg, len(secret), size, newSecretHint)
+	case len(secret) > maxSecret:
+		return nil, fmt.Errorf("%s secret: %d bytes, at most %d are taken", alg, len(secret), maxSecret)
 	}
 	if err := checkKeyID(kid); err != nil {
 		return nil, fmt.Errorf("%s secret: %w", alg, err)
@@ -70,13 +88,7 @@ var published = []string{
 
 const newSecretHint = "make one with GenerateSecret or `openssl rand`"
 
-func checkSecret(secret []byte, size int) error {
-	switch {
-	case len(secret) < size:
-		return fmt.Errorf("%d bytes, at least %d are needed (RFC 7518 §3.2): %s", len(secret), size, newSecretHint)
-	case len(secret) > maxSecret:
-		return fmt.Errorf("%d bytes, at most %d are taken", len(secret), maxSecret)
-	}
+func checkGuessable(secret []byte) error {
 	var seen [256]bool
 	different := 0
 	for _, b := range secret {

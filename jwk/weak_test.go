@@ -19,6 +19,41 @@ import (
 	"github.com/jotsmith/jotsmith/jwk"
 )
 
+// What can be guessed is taken only by the function whose name says so, and what
+// is too short by none.
+func TestJWS03DangerousSecrets(t *testing.T) {
+	t.Parallel()
+	for name, secret := range map[string]string{
+		"all zero": strings.Repeat("\x00", 32), "a word again and again": strings.Repeat("secret", 6),
+		"from documentation": "a-string-secret-at-least-256-bits-long",
+	} {
+		if key, err := jwk.NewHMAC(jwk.HS256, []byte(secret), "k"); err == nil || key != nil {
+			t.Errorf("%s: NewHMAC made a key", name)
+		}
+		k := base64.RawURLEncoding.EncodeToString([]byte(secret))
+		if key, err := jwk.ParseSecret([]byte(`{"kty":"oct","alg":"HS256","kid":"k","k":"` + k + `"}`)); err == nil || key != nil {
+			t.Errorf("%s: ParseSecret made a key", name)
+		}
+		key, err := jwk.DangerouslyNewHMAC(jwk.HS256, []byte(secret), "k")
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		mac, _ := key.AppendSignature(nil, []byte("m"))
+		if err := key.Verify([]byte("m"), mac); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, secret := range map[string]string{"empty": "", "secret": "secret", "31 zero bytes": strings.Repeat("\x00", 31), "too long": strings.Repeat("k", 5000)} {
+		if key, err := jwk.DangerouslyNewHMAC(jwk.HS256, []byte(secret), "k"); err == nil || key != nil {
+			t.Errorf("%s: DangerouslyNewHMAC made a key", name)
+		}
+	}
+	if key, err := jwk.DangerouslyNewHMAC(jwk.HS256, make([]byte, 32), ""); err == nil || key != nil {
+		t.Error("DangerouslyNewHMAC made a key without an id")
+	}
+}
+
 func TestJWS03WeakSecrets(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -67,6 +67,15 @@ func newHash(p HashParams, password string) hash {
 	return hash{p, salt, argon2.IDKey([]byte(password), salt, p.Time, p.Memory, p.Threads, tagLen)}
 }
 
+// dummyHash costs what others of p cost and belongs to no known password: its
+// tag is random. It is made without hashing anything.
+func dummyHash(p HashParams) hash {
+	h := hash{p, make([]byte, saltLen), make([]byte, tagLen)}
+	rand.Read(h.salt)
+	rand.Read(h.tag)
+	return h
+}
+
 func (h hash) matches(password string) bool {
 	p := h.params
 	tag := argon2.IDKey([]byte(password), h.salt, p.Time, p.Memory, p.Threads, uint32(len(h.tag)))

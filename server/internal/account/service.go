@@ -70,7 +70,7 @@ func New(c Config) (*Service, error) {
 		store:   c.Store,
 		limiter: c.Limiter,
 		params:  c.Hash,
-		dummy:   newHash(c.Hash, "\x00"), // no password normalizes to it
+		dummy:   dummyHash(c.Hash),
 		slots:   newSlots(c.Slots, c.Slots*queuePerSlot),
 		log:     c.Log,
 	}, nil
