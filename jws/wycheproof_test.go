@@ -29,24 +29,31 @@ type wycheproof struct {
 // inside a segment (372, 373), and keys whose own "alg" is not the token's.
 var contradicted = []int{346, 347, 350, 351, 372, 373}
 
+// repeated are cases labelled invalid that repeat case 357, labelled valid, byte
+// for byte, under the same key: the padding that they are named for is not there
+// (it is tried in TestJWS12Segments). One text has one verdict.
+var repeated = []int{367, 370}
+
 func TestWycheproofSignatures(t *testing.T) {
 	t.Parallel()
 	var suite wycheproof
 	vectors(t, "wycheproof/json_web_signature_test.json", &suite)
 	cases, valid, accepted := 0, 0, 0
+	texts := make(map[int]string)
 	for _, g := range suite.TestGroups {
 		keys, alg, err := oneKey(g.Private, g.Public)
 		for _, c := range g.Tests {
 			cases++
+			texts[c.ID] = string(c.JWS)
 			want := c.Result == "valid" && !slices.Contains(contradicted, c.ID)
 			if want {
 				valid++
 			}
 			// An algorithm that does not exist here refuses everything; once it
 			// exists, its valid cases count.
-			want = want && alg.Known()
+			want = want && alg.Known() || slices.Contains(repeated, c.ID) && texts[c.ID] == texts[357]
 			got := err == nil && verifies(c.JWS, keys)
-			if got {
+			if got && !slices.Contains(repeated, c.ID) {
 				accepted++
 			}
 			if got != want {
