@@ -138,6 +138,11 @@ func TestAnswers(t *testing.T) {
 		{"HTP-01 two headers of two schemes", header("Basic eDp5", "Bearer "+token), nil, nil, 400, "invalid_request", "More than one token was sent.", none + `, error="invalid_request"`, "2 Authorization headers"},
 		{"HTP-01 header and query", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "x=1&access_token=" + token }, nil, nil, 400, "invalid_request", "More than one token was sent.",
 			none + `, error="invalid_request"`, "header and query"},
+		{"HTP-01 header and query, escaped", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "x&access%5Ftoken=" + token }, nil, nil, 400, "invalid_request", "More than one token was sent.",
+			none + `, error="invalid_request"`, "header and query"},
+		{"HTP-01 header and query, by name alone", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "access_token" }, nil, nil, 400, "invalid_request", "More than one token was sent.",
+			none + `, error="invalid_request"`, "header and query"},
+		{"no token in the query", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "my_access_token=1&x=access_token&%zz=%" }, nil, nil, 200, "", "", "", ""},
 
 		{"keys never loaded", bearer(token), &withoutKeys, nil, 503, "keys_unavailable", "Try again shortly.", "5", "keys unavailable"},
 		{"feed too old", bearer(token), &cutOff, nil, 503, "revocation_unavailable", "Try again shortly.", "5", "revocations unavailable"},

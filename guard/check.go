@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -98,14 +99,20 @@ func bearer(r *http.Request) (string, error) {
 		return "", fmt.Errorf("%w: nothing behind Bearer", jwt.ErrMalformed)
 	case len(token) == len(v)-len(scheme):
 		return "", ErrNoToken // a scheme that begins with the same letters
-	case r.URL != nil && hasQueryToken(r.URL.RawQuery):
+	case r.URL != nil && r.URL.RawQuery != "" && hasQueryToken(r.URL.RawQuery):
 		// Clients must not use more than one method (RFC 6750 §2).
 		return "", fmt.Errorf("%w: Authorization header and query", ErrManyTokens)
 	}
 	return token, nil
 }
 
+// hasQueryToken also finds the name where it is written with escapes.
 func hasQueryToken(query string) bool {
-	const name = "access_token="
-	return strings.HasPrefix(query, name) || strings.Contains(query, "&"+name)
+	for pair := range strings.SplitSeq(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil && plain == "access_token" {
+			return true
+		}
+	}
+	return false
 }

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
@@ -29,27 +29,38 @@ type AuthConfig struct {
 // registered APIs they are. Beyond what a guard can see it asks the store, each
 // time, whether session and account still stand.
 type Authenticator struct {
-	live     *jwt.Verifier
-	genuine  *jwt.Verifier
+	verifier *jwt.Verifier
+	live     *guard.Guard // verifier, for requests
+	genuine  *guard.Guard
 	sessions *session.Service
 }
 
 // NewAuthenticator checks c and reports every fault at once.
 func NewAuthenticator(c AuthConfig) (*Authenticator, error) {
 	p := jwt.Policy{Issuer: c.Issuer, Audiences: c.Audiences, Keys: c.Keys, Revocations: c.Revocations, Now: c.Now}
-	live, err1 := jwt.NewVerifier(p)
+	live, verifier, err1 := newGuard(p)
 	p.Revocations = nil
 	p.DangerouslyIgnoreRevocation = true
 	p.DangerouslyIgnoreExpiry = true
 	p.CacheSize = -1
-	genuine, err2 := jwt.NewVerifier(p)
+	genuine, _, err2 := newGuard(p)
 	if c.Sessions == nil {
 		err2 = errors.Join(err2, errors.New("no sessions"))
 	}
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, fmt.Errorf("authenticator: %w", err)
 	}
-	return &Authenticator{live, genuine, c.Sessions}, nil
+	return &Authenticator{verifier, live, genuine, c.Sessions}, nil
+}
+
+// newGuard makes a guard that has nothing to fetch, and so nothing to close.
+func newGuard(p jwt.Policy) (*guard.Guard, *jwt.Verifier, error) {
+	v, err := jwt.NewVerifier(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := guard.NewLazy(guard.Config{Verifier: v})
+	return g, v, err
 }
 
 // A Caller is who sent a token that is good and whose session stands.
@@ -61,11 +72,11 @@ type Caller struct {
 
 // Caller authenticates a request.
 func (a *Authenticator) Caller(c *Call, r *http.Request) (Caller, error) {
-	compact, err := bearer(r)
+	t, err := a.live.Check(r)
 	if err != nil {
 		return Caller{}, err
 	}
-	caller, err := a.Judge(r.Context(), compact)
+	caller, err := a.standing(r.Context(), t)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -76,10 +87,15 @@ func (a *Authenticator) Caller(c *Call, r *http.Request) (Caller, error) {
 // Judge is Caller for a compact string from elsewhere. An error that wraps
 // none of the verdicts of package jwt says nothing about the token.
 func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, error) {
-	t, err := a.live.Verify(ctx, compact)
+	t, err := a.verifier.Verify(ctx, compact)
 	if err != nil {
 		return Caller{}, err
 	}
+	return a.standing(ctx, t)
+}
+
+// standing asks the store whether session and account of a good token stand.
+func (a *Authenticator) standing(ctx context.Context, t *jwt.Token) (Caller, error) {
 	row, err := a.sessions.Standing(ctx, session.ID(t.SessionID()))
 	switch {
 	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrDisabled):
@@ -95,11 +111,7 @@ func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, erro
 // Genuine is Caller without asking whether the token has expired or its session
 // has ended. It is enough for ending that session and for nothing else.
 func (a *Authenticator) Genuine(c *Call, r *http.Request) (*jwt.Token, error) {
-	compact, err := bearer(r)
-	if err != nil {
-		return nil, err
-	}
-	t, err := a.genuine.Verify(r.Context(), compact)
+	t, err := a.genuine.Check(r)
 	if err != nil {
 		return nil, err
 	}
@@ -114,41 +126,11 @@ func (c *Call) Actor(r *http.Request, subject account.ID, name string) audit.Act
 	return a
 }
 
-// bearer finds the one token of a request, in its Authorization header
-// (RFC 6750 §2.1). One in the query (§2.3) is never taken, and beside another
-// it makes two, which is refused (§2).
-func bearer(r *http.Request) (string, error) {
-	values := r.Header["Authorization"]
-	switch len(values) {
-	case 0:
-		return "", errNoToken
-	case 1:
-	default:
-		return "", fmt.Errorf("%w: %d Authorization headers", errManyTokens, len(values))
-	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	token = strings.TrimLeft(token, " ")
-	switch {
-	case !strings.EqualFold(scheme, "Bearer"):
-		return "", errNoToken
-	case token == "":
-		return "", fmt.Errorf("%w: nothing behind Bearer", jwt.ErrMalformed)
-	case r.URL.RawQuery != "" && queryToken(r.URL.RawQuery):
-		return "", fmt.Errorf("%w: Authorization header and query", errManyTokens)
-	}
-	return token, nil
-}
-
-func queryToken(query string) bool {
-	values, _ := url.ParseQuery(query)
-	return values.Has("access_token")
-}
-
 // OneToken refuses a form that carries a credential beside the header's
 // (RFC 6750 §2.2).
 func OneToken(form url.Values) error {
 	if form.Has("access_token") {
-		return fmt.Errorf("%w: Authorization header and form", errManyTokens)
+		return fmt.Errorf("%w: Authorization header and form", guard.ErrManyTokens)
 	}
 	return nil
 }

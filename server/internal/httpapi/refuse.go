@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
@@ -41,12 +42,6 @@ func Refuse(code wire.Code, detail string, cause error) error {
 	return &Refusal{Code: code, Detail: detail, Cause: cause}
 }
 
-// errNoToken says that no bearer token was sent.
-var errNoToken = errors.New("no bearer token was sent")
-
-// errManyTokens says that a request holds more than one credential.
-var errManyTokens = errors.New("more than one token was sent")
-
 // answers is the whole table from what a domain package says to what the caller
 // is told; the first that fits. What is in doubt, a store that does not
 // answer, comes before every verdict. What is not here is a fault of ours.
@@ -61,8 +56,8 @@ var answers = []struct {
 	{jwt.ErrKeysUnavailable, wire.CodeKeysUnavailable},
 	{jwt.ErrRevocationUnavailable, wire.CodeRevocationUnavailable},
 
-	{errNoToken, wire.CodeTokenMissing},
-	{errManyTokens, wire.CodeInvalidRequest},
+	{guard.ErrNoToken, wire.CodeTokenMissing},
+	{guard.ErrManyTokens, wire.CodeInvalidRequest},
 	{jwt.ErrMalformed, wire.CodeTokenMalformed},
 	{jwt.ErrAlgorithm, wire.CodeTokenInvalid},
 	{jwt.ErrUnknownKey, wire.CodeTokenInvalid},
@@ -109,7 +104,7 @@ func (c *Call) refuse(err error) {
 	r := classify(err)
 	p := wire.NewProblem(r.Code, rand.Text())
 	p.Detail = r.Detail
-	if errors.Is(err, errManyTokens) {
+	if errors.Is(err, guard.ErrManyTokens) {
 		p.Title = "More than one token was sent."
 	}
 	c.log.id, c.log.code, c.log.reason = p.ID, string(p.Code), clip(r.Error())
@@ -149,7 +144,7 @@ func (c *Call) challenge(p wire.Problem, err error) string {
 	switch {
 	case p.Status == http.StatusForbidden:
 		return challenge + `, error="insufficient_scope"`
-	case errors.Is(err, errManyTokens):
+	case errors.Is(err, guard.ErrManyTokens):
 		return challenge + `, error="invalid_request"`
 	case p.Status != http.StatusUnauthorized:
 		return ""
