@@ -31,9 +31,6 @@ type Head struct {
 // from, which take their position by their last statement, so that positions
 // follow the order of commits without gaps.
 type Store interface {
-	// FeedHead reads the head.
-	FeedHead(ctx context.Context) (Head, error)
-
 	// FeedSince reads, as of one moment, the facts after a position that have
 	// not expired, the head, and the time.
 	FeedSince(ctx context.Context, after uint64) ([]Fact, Head, time.Time, error)

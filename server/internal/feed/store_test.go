@@ -32,12 +32,6 @@ func newMemory() *memory {
 	return &memory{head: feed.Head{Epoch: "epoch1"}, now: time.Now}
 }
 
-func (m *memory) FeedHead(context.Context) (feed.Head, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.head, m.broken
-}
-
 func (m *memory) FeedSince(_ context.Context, after uint64) ([]feed.Fact, feed.Head, time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -7,15 +7,6 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 )
 
-// FeedHead reads the head.
-func (s *Store) FeedHead(ctx context.Context) (h feed.Head, err error) {
-	err = s.read(ctx, func(c *conn) error {
-		h, err = c.head()
-		return err
-	})
-	return h, err
-}
-
 func (c *conn) head() (h feed.Head, err error) {
 	err = c.row(`SELECT epoch, n FROM feed_head`).Scan(&h.Epoch, &h.Position)
 	return h, err
@@ -46,14 +37,13 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 	return facts, h, now, err
 }
 
-// snapshot lets f read one state of the database with several statements.
+// snapshot lets f read one state of the database with several statements. It
+// ends however f does: a connection that went on with that state would never
+// see a later revocation.
 func (c *conn) snapshot(f func() error) error {
 	if _, err := c.exec(`BEGIN`); err != nil {
 		return err
 	}
-	err := f()
-	if _, end := c.exec(`COMMIT`); err == nil {
-		err = end
-	}
-	return err
+	defer c.exec(`ROLLBACK`) // nothing was written
+	return f()
 }

@@ -407,7 +407,7 @@ func TestIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		head, err := s.FeedHead(t.Context())
+		_, head, _, err := s.FeedSince(t.Context(), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

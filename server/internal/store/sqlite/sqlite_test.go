@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/store/storetest"
 )
 
@@ -76,5 +77,38 @@ func checkPlans(t *testing.T, s *Store) {
 		r := <-s.readers
 		explain(r)
 		defer func() { s.readers <- r }()
+	}
+}
+
+// A reader that fell over in the middle of what it read sees the next
+// revocation all the same.
+func TestSnapshotEndsWithAPanic(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{})
+	add(t, s, 0, 1)
+	for range readers {
+		func() {
+			defer func() { recover() }()
+			s.read(t.Context(), func(c *conn) error {
+				return c.snapshot(func() error {
+					if _, err := c.head(); err != nil {
+						t.Error(err)
+					}
+					panic("boom")
+				})
+			})
+		}()
+	}
+	id := start(t, s, "acc_000")
+	if _, err := s.EndSessions(t.Context(), session.Selection{ID: id}, "test", done); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * readers {
+		if row, _, err := s.Session(t.Context(), id); err != nil || row.EndedAt.IsZero() {
+			t.Fatalf("a reader does not see the end: %+v, %v", row, err)
+		}
+		if facts, _, _, err := s.FeedSince(t.Context(), 0); err != nil || len(facts) != 1 {
+			t.Fatalf("a reader does not see the fact: %v, %v", facts, err)
+		}
 	}
 }

@@ -83,9 +83,9 @@ func testRing(t *testing.T, open Opener) {
 
 func testFeed(t *testing.T, open Opener) {
 	w := newWorld(t, open)
-	head, err := w.FeedHead(w.ctx)
+	none, head, _, err := w.FeedSince(w.ctx, 0)
 	check(t, "error", err, nil)
-	check(t, "position", head.Position, 0)
+	check(t, "an empty feed", []any{len(none), head.Position}, []any{0, 0})
 	if head.Epoch == "" {
 		t.Error("no epoch")
 	}
@@ -255,7 +255,7 @@ func testClosed(t *testing.T, open Opener) {
 	closing.Wait()
 	check(t, "everybody is answered", len(errs), 32)
 	_, err := w.Account(w.ctx, alice.ID)
-	_, err2 := w.FeedHead(w.ctx)
+	_, _, _, err2 := w.FeedSince(w.ctx, 0)
 	for _, err := range append(errs, err, err2, w.Record(w.ctx, event("late"))) {
 		if !errors.Is(err, fault.ErrUnavailable) {
 			t.Errorf("closed: %v", err)
