@@ -26,7 +26,8 @@
 // A follower applies a delta only where it stands, and asks for a snapshot
 // otherwise. It never takes a fact back before the fact expires, whatever a
 // document, another epoch or a restart of the issuer says. A document with a
-// bad signature, of another issuer, expired, or older than one already accepted
-// changes nothing. A set that is full answers that it cannot tell
-// (jwt.ErrRevocationUnavailable) and never drops a fact that stands.
+// bad signature, under a key that the feed itself revoked, of another issuer,
+// expired, or older than one already accepted changes nothing. A set that is
+// full answers that it cannot tell (jwt.ErrRevocationUnavailable) and never
+// drops a fact that stands.
 package revocation

@@ -85,10 +85,11 @@ func NewFollower(c FollowerConfig) (*Follower, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	set := NewSet(c.MaxFacts)
 	verifier, err := jwt.NewVerifier(jwt.Policy{
 		Issuer: c.Issuer, Audiences: []string{c.Issuer}, Keys: c.Keys, Type: Type,
 		Leeway: c.Leeway, MaxSize: maxDocument, CacheSize: -1,
-		DangerouslyIgnoreRevocation: true, // it is where revocations come from
+		Revocations: set, // the feed can announce that one of its own keys is revoked
 	})
 	if err != nil {
 		faults = append(faults, err)
@@ -105,7 +106,7 @@ func NewFollower(c FollowerConfig) (*Follower, error) {
 	if err != nil {
 		return nil, fmt.Errorf("revocation: %w", err)
 	}
-	f := &Follower{c: c, url: u, verifier: verifier, set: NewSet(c.MaxFacts), ready: make(chan struct{}), start: time.Now()}
+	f := &Follower{c: c, url: u, verifier: verifier, set: set, ready: make(chan struct{}), start: time.Now()}
 	f.position.Store(&Cursor{})
 	return f, nil
 }

@@ -109,7 +109,10 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 
 func (s *script) follower(c FollowerConfig) *Follower {
 	s.t.Helper()
-	c.URL, c.Issuer, c.Keys, c.Client, c.Log = feedURL, issuerName, keySet(s.t, s.key), &http.Client{Transport: s}, quiet()
+	c.URL, c.Issuer, c.Client, c.Log = feedURL, issuerName, &http.Client{Transport: s}, quiet()
+	if c.Keys == nil {
+		c.Keys = keySet(s.t, s.key)
+	}
 	f, err := NewFollower(c)
 	if err != nil {
 		s.t.Fatal(err)
@@ -251,6 +254,25 @@ func TestFollowerForgedUnderTheRealKeyID(t *testing.T) {
 		defer s.run(f)()
 		if standing(f) != "a" {
 			t.Errorf("stands %q", standing(f))
+		}
+	})
+}
+
+// TestFollowerOwnKeyRevoked: a feed key that the feed revoked signs no more news,
+// even while the key set still holds it.
+func TestFollowerOwnKeyRevoked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stolen, next := newKey(t), newKey(t)
+		news := delta("e1", 5, 6, "b").signedBy(next)
+		news.Entries = append(news.Entries, Entry{Fact: jwt.NewFact(jwt.KeyFact, issuerName, stolen.KeyID())})
+		s := &script{t: t, key: stolen, answers: []answer{
+			snapshot("e1", 5, "a"), news, delta("e1", 6, 7, "z"), delta("e1", 6, 7, "c").signedBy(next),
+		}}
+		f := s.follower(FollowerConfig{Keys: keySet(t, stolen, next)})
+		defer s.run(f)()
+		if got := standing(f); got != "abc" || f.Position().Position != 7 {
+			t.Errorf("stands %q at %s", got, f.Position())
 		}
 	})
 }
