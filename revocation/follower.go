@@ -244,7 +244,9 @@ func (f *Follower) apply(d *Document, asked Cursor) (moved bool, err error) {
 	}
 	// Facts are only ever added: within an epoch a snapshot holds all that
 	// stands, and across epochs what was known before keeps standing.
-	if err := f.set.add(d.Entries, d.IssuedAt); err != nil {
+	// A fact ends when tokens do by the issuer's clock. By the verifier's own,
+	// which may be behind it by the leeway, they end later.
+	if err := f.set.add(d.Entries, d.IssuedAt.Add(-max(0, f.c.Leeway))); err != nil {
 		f.full.Store(true)
 		return false, err
 	}

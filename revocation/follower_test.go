@@ -277,6 +277,26 @@ func TestFollowerOwnKeyRevoked(t *testing.T) {
 	})
 }
 
+// A verifier whose clock is behind the issuer's takes a token for that much
+// longer, so its follower keeps a fact for as long.
+func TestFollowerKeepsFactsForItsLeeway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first := snapshot("e1", 5)
+		first.Entries = []Entry{{Fact: session("a"), Expires: time.Now().Add(time.Minute)}}
+		s := &script{t: t, key: newKey(t), answers: []answer{
+			first,
+			delta("e1", 5, 6, "b").issued(-4 * time.Minute),
+			delta("e1", 6, 7, "c").issued(-4 * time.Minute),
+		}}
+		f := s.follower(FollowerConfig{Leeway: 5 * time.Minute})
+		defer s.run(f)()
+		if got := standing(f); got != "abc" {
+			t.Errorf("stands %q", got)
+		}
+	})
+}
+
 // TestFollowerCutOff: the guard goes on for MaxStale, then cannot tell, and
 // recovers by itself.
 func TestFollowerCutOff(t *testing.T) {

@@ -35,6 +35,9 @@ type Set struct {
 	size   atomic.Int64
 	lost   atomic.Int64 // Unix second until which facts stand that did not fit
 
+	start time.Time // what the monotonic clock counts from, and
+	wall  time.Time // what the wall clock said then
+
 	mu     sync.Mutex // writers
 	pruned time.Time
 }
@@ -56,7 +59,8 @@ func NewSet(max int) *Set {
 	if max <= 0 {
 		max = DefaultMax
 	}
-	return &Set{max: max}
+	now := time.Now()
+	return &Set{max: max, start: now, wall: now.Round(0)}
 }
 
 // Len returns the number of facts held, expired ones not yet dropped included.
@@ -66,8 +70,7 @@ func (s *Set) Len() int { return int(s.size.Load()) }
 // fact that stands already the stricter version stands on. The error is
 // [ErrFull], and none of the facts was added.
 func (s *Set) Add(entries ...Entry) error {
-	now := time.Now()
-	err := s.add(entries, now)
+	err := s.add(entries, s.passed(time.Now()))
 	if err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -80,6 +83,15 @@ func (s *Set) Add(entries ...Entry) error {
 		}
 	}
 	return err
+}
+
+// passed is now without the time that the clock was only set forward by: facts
+// dropped for it would be missed when it is set back.
+func (s *Set) passed(now time.Time) time.Time {
+	if real := s.wall.Add(now.Sub(s.start)); real.Before(now.Round(0)) {
+		return real
+	}
+	return now.Round(0)
 }
 
 // Check implements jwt.Revocations. A fact counts as long as it is held, so a

@@ -182,6 +182,42 @@ func TestCLM05ClockSetForwardAndBack(t *testing.T) {
 	}
 }
 
+// A clock that is set forward drops no fact, which would be missed when it is
+// set back; time that has passed does.
+func TestCLM05ClockSetForwardDropsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSet(0)
+		s.wall = s.wall.Add(-time.Hour) // since then the clock was set forward by an hour
+		if err := s.Add(Entry{Fact: session("a"), Expires: time.Now().Add(-30 * time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		held := func() bool {
+			time.Sleep(pruneEvery)
+			if err := s.Add(entries("b")...); err != nil {
+				t.Fatal(err)
+			}
+			return s.get(session("a")) != nil
+		}
+		if !held() {
+			t.Error("dropped before its time")
+		}
+		time.Sleep(30 * time.Minute)
+		if held() {
+			t.Error("held for good")
+		}
+
+		s = NewSet(0)
+		s.wall = s.wall.Add(time.Hour) // set back by an hour
+		if err := s.Add(Entry{Fact: session("a"), Expires: time.Now().Add(30 * time.Minute)}); err != nil {
+			t.Fatal(err)
+		}
+		if !held() {
+			t.Error("dropped after the clock was set back")
+		}
+	})
+}
+
 // TestAddCopiesOneShard: what one fact costs does not grow with the set.
 func TestAddCopiesOneShard(t *testing.T) {
 	t.Parallel()
