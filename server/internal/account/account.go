@@ -31,7 +31,7 @@ type Account struct {
 	Version           int64
 	CreatedAt         time.Time // microseconds, UTC
 	UpdatedAt         time.Time
-	PasswordChangedAt time.Time
+	PasswordChangedAt time.Time // later with each change, also while the clock stands still
 }
 
 // A Change is one act on an account. Nil fields stay as they are.

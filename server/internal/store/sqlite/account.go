@@ -134,7 +134,7 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 				roles               = coalesce(?2, roles),
 				disabled            = coalesce(?3, disabled),
 				password_hash       = coalesce(?4, password_hash),
-				password_changed_at = iif(?4 IS NULL, password_changed_at, ?5),
+				password_changed_at = iif(?4 IS NULL, password_changed_at, max(?5, password_changed_at + 1)),
 				updated_at          = ?5,
 				version             = version + 1
 			WHERE id = ?6 AND password_hash = coalesce(?7, password_hash)`,

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
@@ -148,5 +149,26 @@ func TestClockJumpAhead(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "nothing is decided"); n != 1 {
 		t.Errorf("logged %d times: %s", n, &log)
+	}
+}
+
+// The time of a change of password tells one password from the next, also while
+// the clock stands still: a log-in with the old one is noticed by it.
+func TestPasswordsAreToldApart(t *testing.T) {
+	t.Parallel()
+	still := time.Now()
+	s := open(t, Config{Now: func() time.Time { return still }})
+	add(t, s, 0, 1)
+	before, err := s.Account(t.Context(), "acc_000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		hash := "another"
+		after, err := s.ChangeAccount(t.Context(), before.ID, account.Change{PasswordHash: &hash}, done)
+		if err != nil || !after.PasswordChangedAt.After(before.PasswordChangedAt) {
+			t.Fatalf("%v after %v, %v", after.PasswordChangedAt, before.PasswordChangedAt, err)
+		}
+		before = after
 	}
 }
