@@ -22,6 +22,7 @@ type clock struct {
 	mu     sync.Mutex
 	high   time.Time     // highest time handed out or found in the file
 	offset time.Duration // of the wall clock against elapsed, as measured last
+	leapt  time.Duration // ahead at once, in all
 	behind bool          // the wall clock was more than drift behind at last
 }
 
@@ -61,6 +62,9 @@ func (c *clock) now() (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t, jump := c.read()
+	if jump > drift || jump < -drift {
+		c.leapt = max(c.leapt+jump, 0)
+	}
 	if jump > drift {
 		c.log.Warn("the wall clock jumped ahead; the store's time follows", "by", jump)
 	}
@@ -80,6 +84,14 @@ func (c *clock) now() (time.Time, error) {
 		c.high = t
 	}
 	return c.high, nil
+}
+
+// doubted is by how much the wall clock has jumped ahead since the store was
+// opened. Nobody knows whether it was right before or is right now.
+func (c *clock) doubted() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.leapt
 }
 
 // micros is t as it stands in the file; 0 is the zero time.

@@ -172,3 +172,30 @@ func TestPasswordsAreToldApart(t *testing.T) {
 		before = after
 	}
 }
+
+// A clock that jumps ahead and is set right again takes no revocation with it.
+func TestCLM05SweepAfterAJump(t *testing.T) {
+	t.Parallel()
+	var w watch
+	s := open(t, Config{Now: w.now})
+	add(t, s, 0, 1)
+	id, living := start(t, s, "acc_000"), start(t, s, "acc_000")
+	if _, err := s.EndSessions(t.Context(), session.Selection{ID: id}, "test", done); err != nil {
+		t.Fatal(err)
+	}
+	w.set(365 * 24 * time.Hour)
+	if n, err := s.Sweep(t.Context(), time.Hour, 100); err != nil || n != 0 {
+		t.Errorf("a year ahead at once: %d deleted, %v", n, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.set(0)
+	s = open(t, Config{Path: s.path, Now: w.now, DangerouslyAcceptClock: true})
+	if facts, _, _, err := s.FeedSince(t.Context(), 0); err != nil || len(facts) != 1 || facts[0].Value != string(id) {
+		t.Errorf("the feed tells %v, %v", facts, err)
+	}
+	if row, _, err := s.Session(t.Context(), living); err != nil || !row.EndedAt.IsZero() {
+		t.Errorf("a living session: %v, %v", row.EndedAt, err)
+	}
+}

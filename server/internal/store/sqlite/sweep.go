@@ -11,15 +11,20 @@ import (
 // It answers how many it deleted; a caller goes on while that is not zero.
 // Small limits keep refreshes from waiting. An ended session is kept for
 // deadAfter so that its tokens are told from forged ones.
+//
+// Where the wall clock has jumped ahead, time is counted as if it had not, until
+// the store is opened again: a clock that is set right afterwards must find the
+// revocations that stand.
 func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (n int, err error) {
 	err = s.do(ctx, func(t *tx) error {
 		n = 0
-		dead := micros(t.now.Add(-deadAfter))
+		now := t.now.Add(-s.clock.doubted())
+		dead := micros(now.Add(-deadAfter))
 		for _, step := range []struct {
 			query  string
 			before int64
 		}{
-			{`DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at <= ? LIMIT ?)`, micros(t.now)},
+			{`DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at <= ? LIMIT ?)`, micros(now)},
 			{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?)`, dead},
 			{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? LIMIT ?)`, dead},
 		} {
