@@ -119,13 +119,14 @@ func (d *document) algorithm() (Algorithm, error) {
 	return alg, nil
 }
 
-// purpose refuses a key that is not for signatures (RFC 7517 §4.2, §4.3).
-func (d *document) purpose(op string) error {
+// purpose refuses a key that is not for signatures, or for none of the
+// operations (RFC 7517 §4.2, §4.3).
+func (d *document) purpose(ops ...string) error {
 	if d.Use != "" && d.Use != "sig" {
 		return fmt.Errorf("%w: its \"use\" is %q, not \"sig\"", errUnsupported, clip(d.Use))
 	}
-	if d.hasOps && !slices.Contains(d.keyOps, op) {
-		return fmt.Errorf("%w: its \"key_ops\" leave out %q", errUnsupported, op)
+	if d.hasOps && !slices.ContainsFunc(ops, func(op string) bool { return slices.Contains(d.keyOps, op) }) {
+		return fmt.Errorf("%w: its \"key_ops\" leave out %q", errUnsupported, ops)
 	}
 	return nil
 }
@@ -184,14 +185,7 @@ func (d *document) public() (*PublicKey, error) {
 	if d.private || d.Kty == "oct" {
 		return nil, errors.New("JWK with private or secret members where a public key is expected: it must not be handed around")
 	}
-	if err := d.purpose("verify"); err != nil {
-		return nil, err
-	}
-	alg, err := d.algorithm()
-	if err != nil {
-		return nil, err
-	}
-	f, err := asymmetric(alg)
+	alg, f, err := d.pair("verify")
 	if err != nil {
 		return nil, err
 	}
@@ -200,6 +194,19 @@ func (d *document) public() (*PublicKey, error) {
 		return nil, fmt.Errorf("%s JWK: %w", alg, err)
 	}
 	return newPublic(alg, key, d.Kid)
+}
+
+// pair decides which algorithm a key pair is for, which must be allowed to do op.
+func (d *document) pair(op string) (Algorithm, family, error) {
+	if err := d.purpose(op); err != nil {
+		return "", family{}, err
+	}
+	alg, err := d.algorithm()
+	if err != nil {
+		return "", family{}, err
+	}
+	f, err := asymmetric(alg)
+	return alg, f, err
 }
 
 // ParsePrivate reads one private JWK and checks that its halves belong
@@ -215,14 +222,7 @@ func ParsePrivate(jwk []byte) (*PrivateKey, error) {
 	if d.D == "" {
 		return nil, errors.New("JWK without its private member \"d\": it is a public key")
 	}
-	if err := d.purpose("sign"); err != nil {
-		return nil, err
-	}
-	alg, err := d.algorithm()
-	if err != nil {
-		return nil, err
-	}
-	f, err := asymmetric(alg)
+	alg, f, err := d.pair("sign")
 	if err != nil {
 		return nil, err
 	}
@@ -242,11 +242,7 @@ func ParseSecret(jwk []byte) (*SecretKey, error) {
 	if d.Kty != "oct" {
 		return nil, errors.New("JWK of a key pair where a shared secret is expected: use ParsePublic or ParsePrivate")
 	}
-	if d.hasOps && !slices.Contains(d.keyOps, "verify") && !slices.Contains(d.keyOps, "sign") {
-		return nil, fmt.Errorf("%w: its \"key_ops\" leave out \"sign\" and \"verify\"", errUnsupported)
-	}
-	d.hasOps = false
-	if err := d.purpose("sign"); err != nil {
+	if err := d.purpose("sign", "verify"); err != nil {
 		return nil, err
 	}
 	alg, err := d.algorithm()

@@ -3,6 +3,8 @@ package jwk_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -157,6 +159,23 @@ func TestRoundTrips(t *testing.T) {
 	}
 	if _, err := jwk.ParsePublic(text); err == nil {
 		t.Error("secret taken for a public key")
+	}
+}
+
+// A key or an error, never both.
+func TestKeyIDsRefused(t *testing.T) {
+	t.Parallel()
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, kid := range map[string]string{"too long": strings.Repeat("k", 201), "control": "a\nb", "not UTF-8": "\xff"} {
+		if key, err := jwk.NewEd25519Public(pub, kid); err == nil || key != nil {
+			t.Errorf("%s: public key %v, %v", name, key, err)
+		}
+		if key, err := jwk.NewEd25519Private(priv, kid); err == nil || key != nil {
+			t.Errorf("%s: private key %v, %v", name, key, err)
+		}
 	}
 }
 

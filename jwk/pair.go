@@ -92,7 +92,10 @@ func newPublic(alg Algorithm, key crypto.PublicKey, kid string) (*PublicKey, err
 	if kid == "" {
 		k.kid = k.thumbprint
 	}
-	return k, checkKeyID(k.kid)
+	if err := checkKeyID(k.kid); err != nil {
+		return nil, fmt.Errorf("%s key: %w", alg, err)
+	}
+	return k, nil
 }
 
 func newPrivate(alg Algorithm, key crypto.PrivateKey, kid string) (*PrivateKey, error) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
+	"github.com/jotsmith/jotsmith/internal/vectors"
 	"github.com/jotsmith/jotsmith/jwk"
 )
 
@@ -70,7 +71,7 @@ func TestRFC7520Keys(t *testing.T) {
 	t.Parallel()
 	read := func(name string) map[string]string {
 		var m map[string]string
-		vectors(t, "rfc7520/jwk/"+name+".json", &m)
+		vectors.JSON(t, "rfc7520", "jwk/"+name+".json", &m)
 		return m
 	}
 	with := func(m map[string]string, alg string) []byte {

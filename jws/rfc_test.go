@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
+	"github.com/jotsmith/jotsmith/internal/vectors"
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jws"
 )
@@ -93,7 +94,7 @@ func TestRFC7520Signatures(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			t.Parallel()
 			var c cookbook
-			vectors(t, "rfc7520/"+file+".json", &c)
+			vectors.JSON(t, "rfc7520", file+".json", &c)
 			c.Input.Key["alg"] = string(c.Input.Alg)
 			text, _ := json.Marshal(c.Input.Key)
 			if c.Output.Compact == "" || !c.Input.Alg.Known() {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
+	"github.com/jotsmith/jotsmith/internal/vectors"
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jws"
 )
@@ -37,7 +38,7 @@ var repeated = []int{367, 370}
 func TestWycheproofSignatures(t *testing.T) {
 	t.Parallel()
 	var suite wycheproof
-	vectors(t, "wycheproof/json_web_signature_test.json", &suite)
+	vectors.JSON(t, "wycheproof", "json_web_signature_test.json", &suite)
 	cases, valid, accepted := 0, 0, 0
 	texts := make(map[int]string)
 	for _, g := range suite.TestGroups {
@@ -116,7 +117,7 @@ func verifies(raw json.RawMessage, keys *jwk.Set) bool {
 func TestWycheproofKeys(t *testing.T) {
 	t.Parallel()
 	var suite wycheproof
-	vectors(t, "wycheproof/json_web_key_test.json", &suite)
+	vectors.JSON(t, "wycheproof", "json_web_key_test.json", &suite)
 	cases, invalid := 0, 0
 	for _, g := range suite.TestGroups {
 		keys, algs, err := keySet(g.Private, g.Public)

@@ -17,6 +17,7 @@ const rules = `
 internal/arch:
 internal/b64:
 internal/strictjson:
+internal/vectors:
 wire:
 jwk:               internal/b64 internal/strictjson
 jws:               internal/b64 internal/strictjson jwk

@@ -8,24 +8,8 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/internal/strictjson"
+	"github.com/jotsmith/jotsmith/internal/vectors"
 )
-
-// vectors returns a folder of the public test vectors.
-func vectors(t *testing.T, folder string) string {
-	t.Helper()
-	root := os.Getenv("JOTSMITH_VECTORS")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "vectors")
-	}
-	dir := filepath.Join(root, folder)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no vectors: %v", err)
-		}
-		t.Skip("no vectors: set JOTSMITH_VECTORS to a folder with jsontestsuite/ of github.com/nst/JSONTestSuite")
-	}
-	return dir
-}
 
 // duplicates are the only cases marked y_ that are refused: RFC 8259 §4 lets
 // names repeat, and RFC 7515 §4 and RFC 7519 §4 do not.
@@ -45,7 +29,7 @@ var accepted = []string{
 
 func TestJSONTestSuite(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(vectors(t, "jsontestsuite"), "test_parsing", "*.json"))
+	files, err := filepath.Glob(filepath.Join(vectors.Dir(t, "jsontestsuite"), "test_parsing", "*.json"))
 	if err != nil || len(files) != 318 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -68,7 +52,7 @@ func TestJSONTestSuite(t *testing.T) {
 // The same text means the same to everybody, or it is refused.
 func TestJSONTestSuiteTransform(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(vectors(t, "jsontestsuite"), "test_transform")
+	dir := filepath.Join(vectors.Dir(t, "jsontestsuite"), "test_transform")
 	for name, want := range map[string]bool{
 		"number_-9223372036854775809.json":         true,
 		"number_1.000000000000000005.json":         true,
