@@ -119,8 +119,9 @@ func (g *Guard) applied() func(*revocation.Document, time.Time) {
 }
 
 // retry does one step of connecting until it succeeds, and reports false when
-// ctx ended or the step cannot succeed. Half of each pause is random: guards
-// that lost their issuer together must not return together.
+// ctx ended. New gives up at a fault that waiting does not mend; a lazy guard
+// goes on, for somebody may mend it. Half of each pause is random: guards that
+// lost their issuer together must not return together.
 func (g *Guard) retry(ctx context.Context, what string, step func() error) bool {
 	for try := 1; ; try++ {
 		err := step()
@@ -131,7 +132,6 @@ func (g *Guard) retry(ctx context.Context, what string, step func() error) bool 
 			return false
 		case errors.Is(err, metadata.ErrIssuer) || errors.Is(err, errNoFeed):
 			g.breaks(err)
-			return false
 		}
 		err = fmt.Errorf("%s: %w", what, err)
 		g.stuck.Store(&err)
@@ -151,8 +151,11 @@ func (g *Guard) retry(ctx context.Context, what string, step func() error) bool 
 // trying again cannot mend.
 func (g *Guard) breaks(err error) {
 	err = fmt.Errorf("guard: issuer %s: %w", g.c.Issuer, err)
-	g.c.Log.Error("guard cannot connect to its issuer", "error", err)
-	g.broken <- err
+	select {
+	case g.broken <- err:
+		g.c.Log.Error("guard cannot connect to its issuer", "error", err)
+	default: // told already
+	}
 }
 
 // waitingFor says what was missing when New's context ended.

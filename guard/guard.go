@@ -175,6 +175,22 @@ func (g *Guard) Close() {
 	}
 }
 
+// FeedAge is the time since the revocation feed was last confirmed, for metrics:
+// near MaxStale the guard is about to answer 503. ok is false where there is no
+// feed, or it has not been read to its end yet.
+func (g *Guard) FeedAge() (age time.Duration, ok bool) {
+	feed := g.feed.Load()
+	if feed == nil {
+		return 0, false
+	}
+	select {
+	case <-feed.Ready():
+		return feed.Age(), true
+	default:
+		return 0, false
+	}
+}
+
 // Handler lets requests through to h that carry a good token and satisfy every
 // rule, and answers the others. Inside h, [Token] returns the token. Without
 // rules, any good token passes.

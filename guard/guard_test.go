@@ -101,10 +101,8 @@ func TestConnected(t *testing.T) {
 	expect("while the issuer is down, revoked", first, 401)
 	issuer.setDown(false)
 	issuer.end("second")
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Skipf("the port was taken: %v", err)
-	}
+	var l net.Listener
+	within(t, 10*time.Second, "the port is free again", func() bool { l, err = net.Listen("tcp", address); return err == nil })
 	again := &http.Server{Handler: issuer}
 	go func() { _ = again.Serve(l) }()
 	defer again.Close()
@@ -166,6 +164,9 @@ func TestFeedCutOff(t *testing.T) {
 				if c.config.MaxStale == 0 {
 					stale = time.Minute
 				}
+				if age, ok := g.FeedAge(); ok == c.config.DangerouslyIgnoreRevocation || age > 30*time.Second {
+					t.Errorf("connected: the feed's age is %v, %v", age, ok)
+				}
 				issuer.setDown(true)
 				expect("cut off", token, 200)
 				time.Sleep(stale - 26*time.Second)
@@ -175,6 +176,9 @@ func TestFeedCutOff(t *testing.T) {
 				time.Sleep(28 * time.Second)
 				expect("cut off for too long", token, c.after)
 				expect("cut off for too long, revoked", ended, refused)
+				if age, ok := g.FeedAge(); ok == c.config.DangerouslyIgnoreRevocation || ok && age < stale {
+					t.Errorf("cut off: the feed's age is %v, %v", age, ok)
+				}
 				issuer.setDown(false)
 				time.Sleep(5 * time.Second)
 				expect("healed", token, 200)
@@ -259,6 +263,44 @@ func TestNewLazy(t *testing.T) {
 			t.Errorf("connected: %d", status)
 		}
 	})
+}
+
+// A fault in what the issuer says refuses every token, and ends when it is put
+// right.
+func TestNewLazyRecovers(t *testing.T) {
+	t.Parallel()
+	for name, wrong := range map[string]func(m *wire.Metadata){
+		"another issuer": func(m *wire.Metadata) { m.Issuer += "/" },
+		"no feed":        func(m *wire.Metadata) { m.RevocationsURI = "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer := newIssuer(t, issuerName)
+				issuer.change = wrong
+				g, err := guard.NewLazy(guard.Config{Issuer: issuerName, Audience: audience, Log: quiet(), Client: &http.Client{Transport: inMemory{issuer}}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer g.Close()
+				api, token := g.HandlerFunc(ok), issuer.token(jwt.Claims{})
+				time.Sleep(time.Minute)
+				if status, _ := call(api, token); status != 503 {
+					t.Errorf("wrong metadata: %d", status)
+				}
+				if _, ok := g.FeedAge(); ok {
+					t.Error("a feed has an age that was never read")
+				}
+				issuer.mu.Lock()
+				issuer.change = nil
+				issuer.mu.Unlock()
+				time.Sleep(6 * time.Second)
+				if status, _ := call(api, token); status != 200 {
+					t.Errorf("put right: %d", status)
+				}
+			})
+		})
+	}
 }
 
 // TestClose: a guard leaves nothing running, whatever it was doing. A bubble
