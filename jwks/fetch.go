@@ -36,8 +36,9 @@ type flight struct {
 }
 
 // fetch waits for the fetch under way or for a new one. Unless forced, none is
-// begun within the cool-down of another that was not, or that failed. A caller who gives up leaves it running for the
-// others, bounded by its own time limit.
+// begun within CoolDown of one that failed or that was not forced either. A
+// caller who gives up leaves the fetch running for the others, bounded by its
+// own time limit.
 func (r *Remote) fetch(ctx context.Context, force bool) error {
 	f, err := r.begin(force)
 	if err != nil {

@@ -227,6 +227,31 @@ func TestRFC8725Section3_12ExclusiveRules(t *testing.T) {
 	check(t, feed, accessToken, jwt.ErrType)
 }
 
+// A JWE has five parts. Whatever its header says, and whoever could decrypt it,
+// it is no token: encryption to a public key proves nothing about the sender.
+func TestJWE01Encrypted(t *testing.T) {
+	t.Parallel()
+	for _, alg := range algorithms {
+		key := newKey(t, alg)
+		v := newVerifier(t, key, func(p *jwt.Policy) { p.Now = at(start) })
+		for _, header := range []string{
+			`{"alg":"RSA-OAEP","enc":"A256GCM"}`, `{"alg":"ECDH-ES","enc":"A256GCM","epk":{}}`, `{"alg":"dir","enc":"A256GCM"}`,
+			`{"alg":"` + string(alg) + `","enc":"A256GCM","typ":"at+jwt","kid":"` + key.KeyID() + `"}`,
+		} {
+			claims := encode(string(mustJSON(goodClaims())))
+			for _, compact := range []string{
+				encode(header) + "." + encode("wrapped") + "." + encode("iv") + "." + claims + "." + encode("tag"),
+				encode(header) + "..." + claims + ".",
+			} {
+				check(t, v, compact, jwt.ErrMalformed)
+				if u, err := jwt.Inspect(compact); err == nil || u != nil {
+					t.Errorf("%s: inspected", header)
+				}
+			}
+		}
+	}
+}
+
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, jwk.ES256)

@@ -27,6 +27,6 @@ func main() {
 	defer g.Close()
 
 	log.Printf("serving tasks on http://%s", *addr)
-	server := &http.Server{Addr: *addr, Handler: tasks.Handler(g), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second}
+	server := &http.Server{Addr: *addr, Handler: tasks.Handler(g), ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }
