@@ -11,7 +11,7 @@ trap 'rm -f "$log"' EXIT
 row() { printf '| %s | %s | %s | %s |\n' "$(date -u +%F)" "$(git rev-parse --short HEAD)" "$1" "$2" >>docs/endurance.md; }
 
 echo "== $KILLS kills under load"
-(cd server && JOTSMITH_KILLS=$KILLS go test -count 1 -timeout 6h -v -run 'TestFLT01KillNine' ./e2e/) | tee "$log"
+(cd server && JOTSMITH_KILLS=$KILLS go test -count 1 -timeout 6h -v -run 'TestFLT01RFR06KillNine' ./e2e/) | tee "$log"
 row "kill -9 under load" "$(sed -n 's/^ *kill_test.go:[0-9]*: //p' "$log")"
 
 echo "== revocation to refusal in another process"
