@@ -112,3 +112,34 @@ func TestSnapshotEndsWithAPanic(t *testing.T) {
 		}
 	}
 }
+
+// FLT-04: a power cut takes nothing that was answered only where each commit is
+// synced; that cannot be seen from within, so the settings are looked at. A
+// reader cannot write whatever it is asked.
+func TestFLT04Settings(t *testing.T) {
+	t.Parallel()
+	s := open(t, Config{})
+	reader := <-s.readers
+	defer func() { s.readers <- reader }()
+	settings := func(c *conn, names ...string) (all string) {
+		for _, name := range names {
+			var value string
+			if err := c.QueryRowContext(t.Context(), "PRAGMA "+name).Scan(&value); err != nil {
+				t.Fatal(err)
+			}
+			all += name + " " + value + ", "
+		}
+		return all
+	}
+	both := []string{"journal_mode", "trusted_schema", "cell_size_check"}
+	if got := settings(s.writer, append(both, "synchronous", "fullfsync", "checkpoint_fullfsync", "foreign_keys")...); got !=
+		"journal_mode wal, trusted_schema 0, cell_size_check 1, synchronous 2, fullfsync 1, checkpoint_fullfsync 1, foreign_keys 1, " {
+		t.Errorf("the writer: %s", got)
+	}
+	if got := settings(reader, append(both, "query_only")...); got != "journal_mode wal, trusted_schema 0, cell_size_check 1, query_only 1, " {
+		t.Errorf("a reader: %s", got)
+	}
+	if _, err := reader.ExecContext(t.Context(), `DELETE FROM session`); err == nil {
+		t.Error("a reader wrote")
+	}
+}
