@@ -209,6 +209,7 @@ func (f *Follower) poll(ctx context.Context) (moved bool, err error) {
 		query.Set("wait", strconv.Itoa(int(wait/time.Second)))
 	}
 	u.RawQuery = query.Encode()
+	sent := time.Since(f.start)
 	resp, err := fetch.Get(ctx, f.c.Client, fetch.Request{URL: u.String(), Types: []string{MediaType}, MaxSize: maxDocument, Timeout: wait + slack})
 	if err != nil {
 		return false, err
@@ -221,11 +222,14 @@ func (f *Follower) poll(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("feed refused: %w", err)
 	}
-	return f.apply(d, asked)
+	// The answer speaks of a moment between the question and the end of the wait.
+	// What it took beyond that, it was held up, and news may have come since.
+	return f.apply(d, asked, min(sent+wait, time.Since(f.start)))
 }
 
-// apply decides whether a genuine document may change what is known.
-func (f *Follower) apply(d *Document, asked Cursor) (moved bool, err error) {
+// apply decides whether a genuine document, which speaks of a moment so
+// long after the start, may change what is known.
+func (f *Follower) apply(d *Document, asked Cursor, spoken time.Duration) (moved bool, err error) {
 	at := f.Position()
 	switch {
 	// Any signature stays good for a while, so a copy of an old answer must not
@@ -257,7 +261,7 @@ func (f *Follower) apply(d *Document, asked Cursor) (moved bool, err error) {
 	f.position.Store(&next)
 	// A part of the feed does not confirm what its other parts say.
 	if !d.More && (moved || d.IssuedAt.After(f.newest)) {
-		f.seen.Store(max(1, int64(time.Since(f.start))))
+		f.seen.Store(max(1, int64(spoken)))
 	}
 	if d.IssuedAt.After(f.newest) {
 		f.newest = d.IssuedAt

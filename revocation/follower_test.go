@@ -412,6 +412,47 @@ func TestFollowerReplay(t *testing.T) {
 	})
 }
 
+// TestFollowerHeldUp: an answer that somebody holds up on its way confirms the
+// feed for the moment it speaks of, not for the one in which it arrives.
+func TestFollowerHeldUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{t: t, key: newKey(t)}
+		f := s.follower(FollowerConfig{MaxStale: 4 * time.Second})
+		var delay atomic.Int64
+		f.c.Client = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			answer := snapshot("e1", 5)
+			if r.URL.Query().Get("after") != "" {
+				time.Sleep(2 * time.Second) // the wait, half of MaxStale
+				answer = delta("e1", 5, 5)
+			}
+			compact := answer.compact(t, s.key)
+			time.Sleep(time.Duration(delay.Load()))
+			return response(200, MediaType, compact), nil
+		})}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { f.Run(ctx); close(done) }()
+		defer func() { cancel(); <-done }()
+		<-f.Ready()
+		good := token(t, jwt.Claims{SessionID: "good", Life: time.Hour})
+		for range 100 {
+			time.Sleep(500 * time.Millisecond)
+			if err := f.Check(good, time.Now()); err != nil {
+				t.Fatalf("in time: %v", err)
+			}
+		}
+		delay.Store(int64(10 * time.Second))
+		time.Sleep(time.Minute)
+		for range 100 {
+			time.Sleep(500 * time.Millisecond)
+			if err := f.Check(good, time.Now()); !errors.Is(err, jwt.ErrRevocationUnavailable) {
+				t.Fatalf("held up: %v", err)
+			}
+		}
+	})
+}
+
 // TestFollowerFull: a full set fails closed, even where failing open was asked
 // for, drops nothing, and recovers when what stands fits again.
 func TestFollowerFull(t *testing.T) {
