@@ -55,7 +55,8 @@ type Handler func(c *Call, r *http.Request) error
 const Quick = 10 * time.Second
 
 // Handle registers h for a pattern of http.ServeMux. Its request's context ends
-// after limit; 0 is for routes that wait for nothing. The mux answers only inside the shell that [New] makes.
+// after limit; 0 is for routes that wait for nothing. The mux answers only
+// inside the shell that [New] makes.
 func Handle(mux *http.ServeMux, pattern string, limit time.Duration, h Handler) {
 	handle(mux, pattern, limit, false, h)
 }

@@ -64,6 +64,10 @@ func TestLoginForAnAPI(t *testing.T) {
 	refused(t, n.do("POST", "/v1/login", in), wire.CodeInvalidScope)
 	in.Audience = "https://elsewhere.example.com"
 	refused(t, n.do("POST", "/v1/login", in), wire.CodeInvalidTarget)
+	// The password was right, so the log says whose it was.
+	if sub := n.log.last(t)["sub"]; sub != about.Subject {
+		t.Errorf("the log says that it was %v, want %s", sub, about.Subject)
+	}
 	// Whoever has not logged in is not told what there is.
 	in.Password = "wrong password"
 	refused(t, n.do("POST", "/v1/login", in), wire.CodeInvalidCredentials)

@@ -41,6 +41,7 @@ func (d Deps) login(c *httpapi.Call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	c.About(string(holder.ID), "")
 	actor := c.Actor(r, holder.ID, holder.Username)
 	tokens, err := d.start(ctx, actor, holder, session.StartRequest{
 		Audience: in.Audience, Scope: in.Scope, Client: session.FirstParty, Transport: session.Body,
