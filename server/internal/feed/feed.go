@@ -28,8 +28,9 @@ type Head struct {
 }
 
 // A Store reads the feed. Facts are written by the transactions they follow
-// from, which take their position by their last statement, so that positions
-// follow the order of commits without gaps.
+// from, which take their position by raising one counter that nobody else can
+// raise before they commit, so that positions follow the order of commits
+// without gaps.
 type Store interface {
 	// FeedSince reads, as of one moment, the facts after a position that have
 	// not expired, the head, and the time.

@@ -130,8 +130,8 @@ const (
 	byAccount = ` FROM session s WHERE s.account = ?2 AND ?1 = '' AND s.id <> ?3 AND s.ended_at = 0`
 )
 
-// end ends sessions and publishes their ends in one position of the feed,
-// which is taken by the last statement.
+// end ends sessions and publishes their ends in one position of the feed. There
+// is one writer, so positions follow the order of commits.
 func (t *tx) end(sel session.Selection, reason string) (int, error) {
 	which := byAccount
 	switch {
