@@ -132,6 +132,8 @@ func TestAnswers(t *testing.T) {
 			none + `, error="insufficient_scope", scope="tasks:write"`, `subject "acc_anna", token "jti-1": needs scope tasks:write`},
 		{"role missing", bearer(token), nil, []authz.Rule{authz.Any(authz.Role("editor"), authz.Role("admin"))}, 403, "forbidden", "You do not have permission to do this.",
 			none + `, error="insufficient_scope"`, "needs role editor or role admin"},
+		{"a rule of one's own, with a scope that is none", bearer(token), nil, []authz.Rule{deniedRule{Rule: "luck", Scope: "x\", error=\"invalid_token\r\n"}}, 403, "forbidden", "You do not have permission to do this.",
+			none + `, error="insufficient_scope"`, "needs luck"},
 		{"expired and role missing: the rule is not told", bearer(expired), nil, []authz.Rule{authz.Role("admin")}, 401, "token_expired", "Token has expired. Please re-authenticate.", invalid, "expired"},
 
 		{"HTP-01 two headers", header("Bearer "+token, "Bearer "+token), nil, nil, 400, "invalid_request", "More than one token was sent.", none + `, error="invalid_request"`, "2 Authorization headers"},
@@ -242,6 +244,11 @@ func form(token string) func(*http.Request) {
 		*r = *f
 	}
 }
+
+type deniedRule authz.Denied
+
+func (d deniedRule) Check(*jwt.Token) error { return (*authz.Denied)(&d) }
+func (d deniedRule) String() string         { return d.Rule }
 
 type brokenRule struct{}
 

@@ -148,9 +148,9 @@ func (c *Config) check() error {
 	if err := fetch.CheckURL(c.Issuer); err != nil {
 		fault("Issuer %w", err)
 	}
-	// The audience stands in challenges as a quoted-string (RFC 9110 §5.6.4);
-	// a URI needs no character that would have to be escaped there.
-	if c.Audience == "" || strings.ContainsFunc(c.Audience, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' }) {
+	// The audience stands in challenges; a URI needs no character that would have
+	// to be escaped there.
+	if c.Audience == "" || strings.Contains(c.Audience, " ") || !quotable(c.Audience) {
 		fault("Audience %q must be this API's name, a URI such as https://tasks.example.com: without it, tokens for other APIs would be accepted", c.Audience)
 	}
 	if c.MaxStale != 0 && c.MaxStale < 2*time.Second {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/jwt"
@@ -82,17 +83,23 @@ func classify(err error) (code wire.Code, challenge, scope string) {
 	return wire.CodeInternal, "", ""
 }
 
-// challenge writes WWW-Authenticate (RFC 6750 §3). Each part is checked where
-// it is made, to need no escaping: the realm by New, scopes by package authz.
+// challenge writes WWW-Authenticate (RFC 6750 §3). No part of it needs escaping:
+// the realm was checked by New, and a scope that cannot be one, which a rule of
+// the user's own may have made of anything, is left out.
 func (g *Guard) challenge(name, scope string) string {
 	s := `Bearer realm="` + g.realm + `"`
 	if name != "" {
 		s += `, error="` + name + `"`
 	}
-	if scope != "" {
+	if scope != "" && quotable(scope) {
 		s += `, scope="` + scope + `"`
 	}
 	return s
+}
+
+// quotable reports whether s stands for itself in a quoted-string (RFC 9110 §5.6.4).
+func quotable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
 }
 
 // clip bounds what a stranger can make the log hold.

@@ -99,7 +99,7 @@ func (r *Remote) fly(f *flight) {
 	if loaded := r.state.Load(); loaded != nil && !r.closed {
 		next := time.Until(loaded.fresh)
 		if err != nil {
-			next = min(r.coolDown<<min(r.failures-1, 6), maxBackOff)
+			next = min(min(r.coolDown, maxBackOff)<<min(r.failures-1, 6), maxBackOff)
 		}
 		r.schedule(next - rand.N(next/5+1)) // verifiers that started together must not ask together
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -308,6 +309,28 @@ func TestNegativeCache(t *testing.T) {
 	})
 }
 
+// A cool-down that never ends leaves the renewal of what is known as it is.
+func TestEndlessCoolDown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a := generate(t)
+		e := &endpoint{body: document(t, a)}
+		r := e.remote(t, Config{CoolDown: math.MaxInt64})
+		defer r.Close()
+		if err := knows(r, a); err != nil {
+			t.Fatal(err)
+		}
+		e.set(func(e *endpoint) { e.status = 500 })
+		time.Sleep(time.Hour)
+		if n := e.count(); n < 50 || n > 100 {
+			t.Errorf("%d fetches", n)
+		}
+		if err := knows(r, a); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // TestJWK03LastGood: whatever goes wrong, the last good set stays until it is
 // stale, then nothing is trusted, then it recovers.
 func TestJWK03LastGood(t *testing.T) {
@@ -537,7 +560,7 @@ func TestOverHTTP(t *testing.T) {
 		z := gzip.NewWriter(w)
 		_, _ = io.WriteString(z, document(t, a))
 		if bomb {
-			_, _ = z.Write(make([]byte, 20<<20))
+			_, _ = z.Write(make([]byte, 2*maxSize))
 		}
 		_ = z.Close()
 	}))

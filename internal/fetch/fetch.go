@@ -45,7 +45,8 @@ func (e *StatusError) Error() string {
 const maxRedirects = 3
 
 // Get performs the request with a client from [Client] or the user's own; a
-// user's own decides by itself what to dial, but not which redirects to follow.
+// user's own decides by itself what to dial, but neither which redirects to
+// follow nor how long to wait: a feed may be asked to wait for news.
 func Get(ctx context.Context, client *http.Client, q Request) (*Response, error) {
 	if err := CheckURL(q.URL); err != nil {
 		return nil, err
@@ -63,7 +64,7 @@ func Get(ctx context.Context, client *http.Client, q Request) (*Response, error)
 		req.Header.Set("If-None-Match", q.ETag)
 	}
 	c := *client
-	c.CheckRedirect = sameOrigin
+	c.CheckRedirect, c.Timeout = sameOrigin, 0
 	resp, err := c.Do(req)
 	if err != nil {
 		return nil, err

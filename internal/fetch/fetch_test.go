@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -95,7 +96,7 @@ func TestGet(t *testing.T) {
 		var b bytes.Buffer
 		z := gzip.NewWriter(&b)
 		zeros := make([]byte, 1<<20)
-		for range 50 {
+		for range 4 {
 			_, _ = z.Write(zeros)
 		}
 		_ = z.Close()
@@ -199,6 +200,34 @@ func TestStatusErrorIsTyped(t *testing.T) {
 	if se, ok := errors.AsType[*StatusError](err); !ok || se.Status != 404 {
 		t.Errorf("got %v", err)
 	}
+}
+
+type slow time.Duration
+
+func (d slow) RoundTrip(r *http.Request) (*http.Response, error) {
+	select {
+	case <-time.After(time.Duration(d)):
+		w := httptest.NewRecorder()
+		w.Header().Set("Content-Type", "application/json")
+		return w.Result(), nil
+	case <-r.Context().Done():
+		return nil, r.Context().Err()
+	}
+}
+
+// The request's time limit holds, also where the user's client has a shorter one.
+func TestTimeout(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for took, ok := range map[time.Duration]bool{25 * time.Second: true, time.Hour: false} {
+			c := &http.Client{Transport: slow(took), Timeout: 5 * time.Second}
+			began := time.Now()
+			_, err := Get(context.Background(), c, Request{URL: "https://auth.example.com", Types: jsonTypes, MaxSize: 1, Timeout: 45 * time.Second})
+			if (err == nil) != ok || time.Since(began) != min(took, 45*time.Second) {
+				t.Errorf("an answer after %v: %v after %v", took, err, time.Since(began))
+			}
+		}
+	})
 }
 
 // TestJWK03PrivateAddress dials a real loopback listener: refused for a client
