@@ -399,6 +399,24 @@ func TestRehash(t *testing.T) {
 	}
 }
 
+// The first change of a password after the costs have risen is one like any.
+func TestChangePasswordAfterCostsRose(t *testing.T) {
+	t.Parallel()
+	f := open(t, account.Config{})
+	a := f.create(t, "alice")
+	stronger, err := account.New(account.Config{Store: f.store, Limiter: shared.NewMemory(0, nil), Hash: account.HashParams{Memory: 128, Time: 2, Threads: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const next = "fünf Kühe im Schnee"
+	if err := stronger.ChangePassword(t.Context(), audit.Actor{Kind: audit.KindAccount, ID: string(a.ID)}, a.ID, password, next, "", home); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.try(t, "alice", next, home, nil); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+}
+
 // A hash that would cost 4 TiB is not computed; the account is refused like any.
 func TestPoisonedHash(t *testing.T) {
 	t.Parallel()

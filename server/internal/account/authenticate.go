@@ -38,12 +38,17 @@ func (s *Service) Authenticate(ctx context.Context, actor audit.Actor, a Attempt
 	if a.Device != nil && holder.ID != "" && a.Device.Holder == holder.ID {
 		device = a.Device.Device
 	}
-	refusal, err := s.try(ctx, holder, stored, a.Password, a.Address, device)
+	refusal, better, err := s.try(ctx, holder, stored, a.Password, a.Address, device)
 	switch {
 	case err != nil:
 		return Account{}, err
 	case refusal != "":
 		return Account{}, s.refuse(ctx, "account.authenticate", refusal, holder, actor)
+	}
+	if better != "" {
+		if err := s.store.Rehash(ctx, holder.ID, stored, better); err != nil {
+			s.log.WarnContext(ctx, "keeping a stronger password hash", "account", holder.ID, "error", err)
+		}
 	}
 	return holder, nil
 }
@@ -61,7 +66,7 @@ func (s *Service) ChangePassword(ctx context.Context, actor audit.Actor, id ID, 
 	if err != nil {
 		return err
 	}
-	refusal, err := s.try(ctx, holder, stored, current, address, "session "+keepSession)
+	refusal, _, err := s.try(ctx, holder, stored, current, address, "session "+keepSession)
 	switch {
 	case err != nil:
 		return err
@@ -104,34 +109,29 @@ func (s *Service) look(ctx context.Context, username string) (Account, string, e
 }
 
 // try counts and checks one password. refusal says what was wrong, for the
-// audit log alone; where it is empty the password is right.
-func (s *Service) try(ctx context.Context, holder Account, stored, password string, address netip.Addr, device string) (refusal string, err error) {
+// audit log alone; where it is empty the password is right, and better is as
+// [Service.check] says.
+func (s *Service) try(ctx context.Context, holder Account, stored, password string, address netip.Addr, device string) (refusal, better string, err error) {
 	from := origin(address)
 	tokens := buckets(holder.Username, from, device)
 	if err := s.ask(ctx, tokens); err != nil {
-		return "", err // without waiting for it
+		return "", "", err // without waiting for it
 	}
 	if err := s.slots.acquire(ctx, from); err != nil {
-		return "", err
+		return "", "", err
 	}
 	// Only now, so that those of one account who wait with the right password
 	// do not use up what is there for wrong ones.
 	if err := s.take(ctx, tokens); err != nil {
 		s.slots.release()
-		return "", err
+		return "", "", err
 	}
-	refusal, better := s.check(ctx, holder, stored, password)
+	refusal, better = s.check(ctx, holder, stored, password)
 	s.slots.release()
-	if refusal != "" {
-		return refusal, nil
+	if refusal == "" {
+		s.give(ctx, tokens)
 	}
-	s.give(ctx, tokens)
-	if better != "" {
-		if err := s.store.Rehash(ctx, holder.ID, stored, better); err != nil {
-			s.log.WarnContext(ctx, "keeping a stronger password hash", "account", holder.ID, "error", err)
-		}
-	}
-	return "", nil
+	return refusal, better, nil
 }
 
 // check hashes once, whatever it was given. Where the password is right and
