@@ -306,6 +306,22 @@ func TestNegativeCache(t *testing.T) {
 		if err := knows(r, late); err != nil {
 			t.Errorf("an id is forgotten to be missing: %v", err)
 		}
+		// Where keys have changed, an id that led nowhere may lead somewhere.
+		later, last := generate(t), generate(t)
+		time.Sleep(2 * time.Second)
+		if err := knows(r, last); !errors.Is(err, jwk.ErrUnknownKey) {
+			t.Errorf("got %v", err)
+		}
+		e.set(func(e *endpoint) { e.body = document(t, a, late, later) })
+		time.Sleep(2 * time.Second)
+		if err := knows(r, later); err != nil {
+			t.Errorf("the next key: %v", err)
+		}
+		e.set(func(e *endpoint) { e.body = document(t, a, late, later, last) })
+		time.Sleep(2 * time.Second)
+		if err := knows(r, last); err != nil {
+			t.Errorf("an id from before the keys changed: %v", err)
+		}
 	})
 }
 

@@ -316,8 +316,8 @@ func TestKeySourceIsCheckedAgain(t *testing.T) {
 	}
 }
 
-// Many issuers do not make the remembered headers grow, nor confuse them.
-func TestHeadersAreBounded(t *testing.T) {
+// Many issuers do not confuse the remembered headers.
+func TestHeadersOfManyIssuers(t *testing.T) {
 	t.Parallel()
 	v := new(jws.Verifier)
 	var wait sync.WaitGroup
