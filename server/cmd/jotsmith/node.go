@@ -142,7 +142,7 @@ func (n *node) openStore(ctx context.Context) error {
 		Algorithms:    n.catalog.Algorithms(),
 		AccessRetire:  catalog.MaxLife + keyMargin,
 		FeedRetire:    feedLife + keyMargin,
-		RefreshRetire: max(c.SessionIdle, defaultSessionIdle),
+		RefreshRetire: maxSessionIdle, // whatever it was or will be
 		Log:           c.Log,
 	})
 	if errors.Is(err, keyring.ErrRootKey) {
@@ -150,8 +150,6 @@ func (n *node) openStore(ctx context.Context) error {
 	}
 	return err
 }
-
-const defaultSessionIdle = 7 * 24 * time.Hour
 
 func (n *node) openServices() (err error) {
 	c := n.config
