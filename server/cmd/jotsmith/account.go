@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
-	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 )
 
@@ -27,12 +27,12 @@ func (accountCmd) Help() string {
 }
 
 // operator is whoever may read and write the data directory.
-func operator() audit.Actor {
-	a := audit.Actor{Kind: audit.KindOperator}
+func operator() admin.Caller {
+	name := ""
 	if u, err := user.Current(); err == nil {
-		a.Name = u.Username
+		name = u.Username
 	}
-	return a
+	return admin.Operator(name)
 }
 
 // accountJSON is an account as --json prints it.
@@ -82,17 +82,20 @@ func accountError(err error, username string) error {
 }
 
 // onAccount opens the data directory for one act on one account.
-func (f accountFlags) onAccount(ctx context.Context, c *console, did string, act func(*node) error) error {
+func (f accountFlags) onAccount(ctx context.Context, c *console, did string, act func(*node, account.ID) error) error {
 	n, err := openOffline(ctx, f.dataFlags, c)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	if err := act(n); err != nil {
+	a, err := n.admin.FindAccount(ctx, operator(), f.Username)
+	if err != nil {
 		return accountError(err, f.Username)
 	}
-	a, err := n.accounts.Find(ctx, f.Username)
-	if err != nil {
+	if err := act(n, a.ID); err != nil {
+		return accountError(err, f.Username)
+	}
+	if a, err = n.accounts.Get(ctx, a.ID); err != nil {
 		return err
 	}
 	return f.print(c, a, did, "")

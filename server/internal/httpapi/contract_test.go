@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -10,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jotsmith/jotsmith/server/internal/admin"
-	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -314,27 +311,4 @@ func TestBRT04SpoofedAddress(t *testing.T) {
 			t.Fatalf("try %d: %d", i, w.Code)
 		}
 	}
-}
-
-// No act on another's account by any route, and no operator's act without an
-// operator.
-func TestADM01OnlyOperators(t *testing.T) {
-	t.Parallel()
-	n := open(t, options{})
-	for _, kind := range []string{audit.KindAccount, audit.KindAnonymous, audit.KindSystem, ""} {
-		actor := audit.Actor{Kind: kind, ID: "acc_x"}
-		ctx := context.Background()
-		_, err1 := n.admin.DisableAccount(ctx, actor, "alice")
-		_, err2 := n.admin.EnableAccount(ctx, actor, "nobody")
-		_, err3 := n.admin.SetRoles(ctx, actor, "alice", []string{"admin"})
-		_, err4 := n.admin.ListAccounts(ctx, actor, "", 10)
-		_, err5 := n.admin.ListKeys(ctx, actor)
-		_, err6 := n.admin.RotateKey(ctx, actor, keyring.Access, "ES256", true)
-		for i, err := range []error{err1, err2, err3, err4, err5, err6, n.admin.SetPassword(ctx, actor, "alice", "fünf Kühe im Schnee")} {
-			if !errors.Is(err, admin.ErrForbidden) {
-				t.Errorf("%q, act %d: %v", kind, i, err)
-			}
-		}
-	}
-	n.login("alice")
 }

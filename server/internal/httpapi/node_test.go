@@ -17,7 +17,6 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
-	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -37,7 +36,7 @@ const (
 	password = "vier Kühe im Regen"
 )
 
-var operator = audit.Actor{Kind: audit.KindOperator, Name: "root"}
+var operator = admin.Operator("root")
 
 // A node is a whole server but for its listener: real store, keys, sessions
 // and feed.
@@ -142,9 +141,19 @@ func open(t testing.TB, o options) *node {
 		_, err := n.admin.CreateAccount(t.Context(), operator, account.NewAccount{Username: username, Password: password, Roles: roles})
 		must(err)
 	}
-	_, err = n.admin.DisableAccount(t.Context(), operator, "carol")
+	_, err = n.admin.DisableAccount(t.Context(), operator, n.id("carol"))
 	must(err)
 	return n
+}
+
+// id is the account id of a user name.
+func (n *node) id(username string) account.ID {
+	n.t.Helper()
+	a, err := n.accounts.Find(context.Background(), username)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return a.ID
 }
 
 func (n *node) clock() time.Time {

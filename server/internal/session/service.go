@@ -112,6 +112,16 @@ func (s *Service) Standing(ctx context.Context, id ID) (Row, error) {
 	return row, nil
 }
 
+// Get answers the row of id, whether the session lives or not, and whether it
+// does. fault.ErrNotFound.
+func (s *Service) Get(ctx context.Context, id ID) (row Row, lives bool, err error) {
+	row, now, err := s.store.Session(ctx, id)
+	if err != nil {
+		return Row{}, false, fmt.Errorf("reading session %s: %w", id, err)
+	}
+	return row, standing(row, s.limits.Idle, now) == 0, nil
+}
+
 // List answers the living sessions of an account by id, those after the given
 // one, at most limit.
 func (s *Service) List(ctx context.Context, holder account.ID, after ID, limit int) ([]Session, error) {

@@ -1,0 +1,118 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+// acts is every act of the service and the permission that it asks for. Without
+// it nothing behind the service is touched, which here would be a nil pointer.
+var acts = map[string]struct {
+	permission string
+	act        func(context.Context, *Service, Caller) error
+}{
+	"CreateAccount": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.CreateAccount(ctx, c, account.NewAccount{})
+		return err
+	}},
+	"ListAccounts": {AccountsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, _, err := s.ListAccounts(ctx, c, AccountFilter{}, "", 1)
+		return err
+	}},
+	"Account": {AccountsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.Account(ctx, c, "acc_x")
+		return err
+	}},
+	"FindAccount": {AccountsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.FindAccount(ctx, c, "x")
+		return err
+	}},
+	"SetDisplayName": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.SetDisplayName(ctx, c, "acc_x", "x")
+		return err
+	}},
+	"DisableAccount": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.DisableAccount(ctx, c, "acc_x")
+		return err
+	}},
+	"EnableAccount": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.EnableAccount(ctx, c, "acc_x")
+		return err
+	}},
+	"SetPassword": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error { return s.SetPassword(ctx, c, "acc_x", "x") }},
+	"SetRoles": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.SetRoles(ctx, c, "acc_x", nil)
+		return err
+	}},
+	"ListSessions": {SessionsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ListSessions(ctx, c, "acc_x", "", 1)
+		return err
+	}},
+	"Session": {SessionsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, _, err := s.Session(ctx, c, "ses_x")
+		return err
+	}},
+	"EndSession": {SessionsWrite, func(ctx context.Context, s *Service, c Caller) error { return s.EndSession(ctx, c, "ses_x") }},
+	"EndSessions": {SessionsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.EndSessions(ctx, c, "acc_x")
+		return err
+	}},
+	"ListKeys": {KeysRead, func(ctx context.Context, s *Service, c Caller) error { _, err := s.ListKeys(ctx, c); return err }},
+	"RotateKey": {KeysWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.RotateKey(ctx, c, keyring.Access, "ES256", true)
+		return err
+	}},
+}
+
+// all is every permission there is.
+var all = []string{AccountsRead, AccountsWrite, APIsRead, APIsWrite, RolesRead, RolesWrite, AppsRead, AppsWrite,
+	SessionsRead, SessionsWrite, SessionsStart, KeysRead, KeysWrite, AuditRead}
+
+// Each act demands its own permission: every other one together is not enough,
+// and neither is a kind of actor that may hold none.
+func TestADM01PermissionOfEachAct(t *testing.T) {
+	t.Parallel()
+	for name, a := range acts {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var others []string
+			for _, p := range all {
+				if p != a.permission {
+					others = append(others, p)
+				}
+			}
+			for _, c := range []Caller{
+				{},
+				{Actor: audit.Actor{Kind: audit.KindAnonymous}, Permissions: all},
+				{Actor: audit.Actor{Kind: audit.KindSystem}, Permissions: all},
+				{Actor: audit.Actor{Kind: "superuser"}, Permissions: all},
+				{Actor: audit.Actor{Kind: audit.KindAccount}},
+				{Actor: audit.Actor{Kind: audit.KindAccount}, Permissions: others},
+			} {
+				if err := a.act(context.Background(), &Service{}, c); !errors.Is(err, ErrForbidden) {
+					t.Errorf("%q with %d permissions: %v", c.Kind, len(c.Permissions), err)
+				}
+			}
+		})
+	}
+}
+
+// An act that is added must be added to the table of permissions too.
+func TestADM02EveryActIsInTheTable(t *testing.T) {
+	t.Parallel()
+	service := reflect.TypeFor[*Service]()
+	for m := range service.Methods() {
+		if _, known := acts[m.Name]; !known {
+			t.Errorf("%s is not in the table of acts", m.Name)
+		}
+	}
+	if service.NumMethod() != len(acts) {
+		t.Errorf("%d acts, the table has %d", service.NumMethod(), len(acts))
+	}
+}
