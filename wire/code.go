@@ -26,6 +26,8 @@ const (
 	CodeInvalidTarget        Code = "invalid_target"
 	CodePasswordTooWeak      Code = "password_too_weak"
 	CodeNotFound             Code = "not_found"
+	CodeAlreadyExists        Code = "already_exists"
+	CodeConflict             Code = "conflict"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 	CodeBodyTooLarge         Code = "body_too_large"
@@ -58,6 +60,8 @@ var codes = map[Code]struct {
 	CodeInvalidTarget:        {400, "The requested audience is not known."},
 	CodePasswordTooWeak:      {400, "The new password is too weak."},
 	CodeNotFound:             {404, "Not found."},
+	CodeAlreadyExists:        {409, "There is one of that name already."},
+	CodeConflict:             {409, "The present state does not allow that."},
 	CodeMethodNotAllowed:     {405, "Method not allowed."},
 	CodeUnsupportedMediaType: {415, "The body must be application/json."},
 	CodeBodyTooLarge:         {413, "The body is too large."},

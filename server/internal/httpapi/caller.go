@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
@@ -80,6 +81,12 @@ func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, erro
 	if err != nil {
 		return Caller{}, err
 	}
+	return a.Stands(ctx, t)
+}
+
+// Stands asks the store whether the session and the account of a verified token
+// still stand; jwt.ErrRevoked where they do not.
+func (a *Authenticator) Stands(ctx context.Context, t *jwt.Token) (Caller, error) {
 	row, err := a.sessions.Standing(ctx, session.ID(t.SessionID()))
 	switch {
 	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrDisabled):
@@ -121,20 +128,20 @@ func bearer(r *http.Request) (string, error) {
 	values := r.Header["Authorization"]
 	switch len(values) {
 	case 0:
-		return "", errNoToken
+		return "", guard.ErrNoToken
 	case 1:
 	default:
-		return "", fmt.Errorf("%w: %d Authorization headers", errManyTokens, len(values))
+		return "", fmt.Errorf("%w: %d Authorization headers", guard.ErrManyTokens, len(values))
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
 	token = strings.TrimLeft(token, " ")
 	switch {
 	case !strings.EqualFold(scheme, "Bearer"):
-		return "", errNoToken
+		return "", guard.ErrNoToken
 	case token == "":
 		return "", fmt.Errorf("%w: nothing behind Bearer", jwt.ErrMalformed)
 	case r.URL.RawQuery != "" && queryToken(r.URL.RawQuery):
-		return "", fmt.Errorf("%w: Authorization header and query", errManyTokens)
+		return "", fmt.Errorf("%w: Authorization header and query", guard.ErrManyTokens)
 	}
 	return token, nil
 }
@@ -148,7 +155,7 @@ func queryToken(query string) bool {
 // (RFC 6750 §2.2).
 func OneToken(form url.Values) error {
 	if form.Has("access_token") {
-		return fmt.Errorf("%w: Authorization header and form", errManyTokens)
+		return fmt.Errorf("%w: Authorization header and form", guard.ErrManyTokens)
 	}
 	return nil
 }

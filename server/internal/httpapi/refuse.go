@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/authz"
+	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
@@ -41,12 +43,6 @@ func Refuse(code wire.Code, detail string, cause error) error {
 	return &Refusal{Code: code, Detail: detail, Cause: cause}
 }
 
-// errNoToken says that no bearer token was sent.
-var errNoToken = errors.New("no bearer token was sent")
-
-// errManyTokens says that a request holds more than one credential.
-var errManyTokens = errors.New("more than one token was sent")
-
 // answers is the whole table from what a domain package says to what the caller
 // is told; the first that fits. What is in doubt, a store that does not
 // answer, comes before every verdict. What is not here is a fault of ours.
@@ -61,8 +57,8 @@ var answers = []struct {
 	{jwt.ErrKeysUnavailable, wire.CodeKeysUnavailable},
 	{jwt.ErrRevocationUnavailable, wire.CodeRevocationUnavailable},
 
-	{errNoToken, wire.CodeTokenMissing},
-	{errManyTokens, wire.CodeInvalidRequest},
+	{guard.ErrNoToken, wire.CodeTokenMissing},
+	{guard.ErrManyTokens, wire.CodeInvalidRequest},
 	{jwt.ErrMalformed, wire.CodeTokenMalformed},
 	{jwt.ErrAlgorithm, wire.CodeTokenInvalid},
 	{jwt.ErrUnknownKey, wire.CodeTokenInvalid},
@@ -78,9 +74,12 @@ var answers = []struct {
 	{account.ErrCredentials, wire.CodeInvalidCredentials},
 	{account.ErrWeakPassword, wire.CodePasswordTooWeak},
 	{account.ErrDisplayName, wire.CodeInvalidRequest},
+	{account.ErrUsername, wire.CodeInvalidRequest},
 	{session.ErrStoreBehind, wire.CodeStoreBehind},
 	{session.ErrRefused, wire.CodeInvalidRefreshToken},
 	{fault.ErrNotFound, wire.CodeNotFound},
+	{fault.ErrExists, wire.CodeAlreadyExists},
+	{fault.ErrChanged, wire.CodeConflict},
 }
 
 // classify answers how err is told.
@@ -91,10 +90,18 @@ func classify(err error) *Refusal {
 	if _, ok := errors.AsType[*account.Throttled](err); ok {
 		return &Refusal{Code: wire.CodeRateLimited, Cause: err}
 	}
+	if d, ok := errors.AsType[*authz.Denied](err); ok {
+		r := &Refusal{Code: wire.CodeForbidden, Cause: err}
+		if d.Scope != "" {
+			r.Detail = "the permission " + d.Scope + " is required"
+		}
+		return r
+	}
 	for _, a := range answers {
 		if errors.Is(err, a.reason) {
 			r := &Refusal{Code: a.code, Cause: err}
-			if a.reason == account.ErrWeakPassword || a.reason == account.ErrDisplayName {
+			switch a.reason {
+			case account.ErrWeakPassword, account.ErrDisplayName, account.ErrUsername:
 				r.Detail = err.Error()
 			}
 			return r
@@ -109,7 +116,7 @@ func (c *Call) refuse(err error) {
 	r := classify(err)
 	p := wire.NewProblem(r.Code, rand.Text())
 	p.Detail = r.Detail
-	if errors.Is(err, errManyTokens) {
+	if errors.Is(err, guard.ErrManyTokens) {
 		p.Title = "More than one token was sent."
 	}
 	c.log.id, c.log.code, c.log.reason = p.ID, string(p.Code), clip(r.Error())
@@ -148,8 +155,12 @@ func (c *Call) challenge(p wire.Problem, err error) string {
 	challenge := `Bearer realm="` + c.shell.Realm + `"`
 	switch {
 	case p.Status == http.StatusForbidden:
-		return challenge + `, error="insufficient_scope"`
-	case errors.Is(err, errManyTokens):
+		challenge += `, error="insufficient_scope"`
+		if d, ok := errors.AsType[*authz.Denied](err); ok && d.Scope != "" {
+			challenge += `, scope="` + d.Scope + `"`
+		}
+		return challenge
+	case errors.Is(err, guard.ErrManyTokens):
 		return challenge + `, error="invalid_request"`
 	case p.Status != http.StatusUnauthorized:
 		return ""
