@@ -23,6 +23,8 @@ i/fault:
 i/audit:
 i/shared:
 i/catalog:          l/jwk
+i/claims:
+i/mint:             i/claims i/keyring l/jwk l/jwt
 i/account:          i/audit i/fault
 i/keyring:          i/audit i/fault l/jwk l/jwt
 i/session:          i/account i/audit i/catalog i/fault i/keyring l/jwk l/jwt
