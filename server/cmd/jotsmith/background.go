@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 )
 
 const (
@@ -15,6 +17,7 @@ const (
 	sweepLimit = 200
 
 	clockEvery = 10 * time.Second
+	chainEvery = time.Second
 )
 
 // background is what a node does without being asked. What fails there is
@@ -35,6 +38,7 @@ func (n *node) startBackground() {
 	n.background.run(n, ctx, "waking the feed", n.wakeFeed)
 	n.background.run(n, ctx, "sweep", n.sweep)
 	n.background.run(n, ctx, "clock watch", n.watchClock)
+	n.background.run(n, ctx, "audit chain", n.chain)
 }
 
 // run runs f, which ends with ctx or has failed.
@@ -87,6 +91,23 @@ func (n *node) sweep(ctx context.Context) error {
 			}
 			if err != nil || deleted == 0 {
 				return
+			}
+		}
+	})
+}
+
+// chain is the one appender of the audit log. Acts do not wait for it: their
+// events were committed with them.
+func (n *node) chain(ctx context.Context) error {
+	failing := false
+	return every(ctx, chainEvery, func() {
+		err := audit.Chain(ctx, n.store)
+		if was := failing; ctx.Err() == nil && was != (err != nil) {
+			failing = !was
+			if failing {
+				n.config.Log.Error("what is recorded cannot be chained; it waits", "err", err)
+			} else {
+				n.config.Log.Info("what was recorded is chained again")
 			}
 		}
 	})

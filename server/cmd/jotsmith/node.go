@@ -15,6 +15,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -148,7 +149,14 @@ func (n *node) openStore(ctx context.Context) error {
 	if errors.Is(err, keyring.ErrRootKey) {
 		return hint(err, "name the root key that belongs to this data with --root-key; nothing was changed")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	n.closes = append(n.closes, n.chainAudit)
+	if c.DangerouslyAcceptClock {
+		return n.store.Record(ctx, audit.Event{Act: "store.accept_clock", Outcome: audit.OK, Actor: operator().Actor})
+	}
+	return nil
 }
 
 const defaultSessionIdle = 7 * 24 * time.Hour
@@ -176,7 +184,7 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	if n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring}); err != nil {
+	if n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Audit: n.store}); err != nil {
 		return err
 	}
 	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
@@ -247,6 +255,14 @@ func (n *node) ready(ctx context.Context) error {
 		}
 	}
 	return n.store.Check(ctx)
+}
+
+// chainAudit puts what was recorded last into the chain. What stays behind, as
+// where the process is killed, is chained at the next start.
+func (n *node) chainAudit() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return audit.Chain(ctx, n.store)
 }
 
 // Close stops the background work and closes the store.

@@ -9,6 +9,7 @@ import (
 	"errors"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
@@ -18,6 +19,7 @@ type Config struct {
 	Accounts *account.Service
 	Sessions *session.Service
 	Ring     *keyring.Ring
+	Audit    audit.Log
 }
 
 // A Service may be used by many goroutines.
@@ -25,8 +27,8 @@ type Service struct{ c Config }
 
 // New checks c.
 func New(c Config) (*Service, error) {
-	if c.Accounts == nil || c.Sessions == nil || c.Ring == nil {
-		return nil, errors.New("administration: accounts, sessions and key ring are required")
+	if c.Accounts == nil || c.Sessions == nil || c.Ring == nil || c.Audit == nil {
+		return nil, errors.New("administration: accounts, sessions, key ring and audit log are required")
 	}
 	return &Service{c}, nil
 }

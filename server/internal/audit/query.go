@@ -89,7 +89,7 @@ func (f Filter) Match(s Shown) bool {
 
 // maxExamined bounds the work for one page: one that selects little may have
 // fewer entries than its limit, and a Next.
-const maxExamined = 20_000
+const maxExamined = 100_000
 
 // List answers one page.
 func List(ctx context.Context, log Log, q Query) (Page, error) {

@@ -103,7 +103,7 @@ func open(t testing.TB, o options) *node {
 	must(err)
 	n.sessions, err = session.New(session.Config{Store: n.store, Ring: n.ring, Catalog: apis, Issuer: issuer, Log: log})
 	must(err)
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring})
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Audit: n.store})
 	must(err)
 	publisher, err := feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: issuer, Poll: 20 * time.Millisecond, Log: log})
 	must(err)
