@@ -1,0 +1,106 @@
+package wire
+
+import "time"
+
+// PathAdmin begins every route of the administration API. The audience of its
+// tokens is the issuer with this behind it.
+const PathAdmin = "/v1/admin"
+
+// A list of the administration API has the member next where there may be more:
+// its value is what the parameter after takes to go on. It is opaque.
+
+// Account is an account as its administrator sees it.
+type Account struct {
+	ID                string    `json:"id"`
+	Username          string    `json:"username"`
+	DisplayName       string    `json:"display_name"`
+	Roles             []string  `json:"roles"`
+	Disabled          bool      `json:"disabled"`
+	CreatedAt         time.Time `json:"created_at"`
+	UpdatedAt         time.Time `json:"updated_at"`
+	PasswordChangedAt time.Time `json:"password_changed_at"`
+}
+
+// AccountList answers GET /v1/admin/accounts.
+type AccountList struct {
+	Accounts []Account `json:"accounts"`
+	Next     string    `json:"next,omitempty"`
+}
+
+// AccountCreate is the body of POST /v1/admin/accounts.
+type AccountCreate struct {
+	Username    string   `json:"username"`
+	DisplayName string   `json:"display_name,omitempty"` // empty: the user name
+	Password    string   `json:"password"`
+	Roles       []string `json:"roles,omitempty"`
+}
+
+// AccountPatch is the body of PATCH /v1/admin/accounts/{id}; what is absent
+// stays as it is.
+type AccountPatch struct {
+	DisplayName *string `json:"display_name,omitempty"`
+}
+
+// AccountPassword is the body of PUT /v1/admin/accounts/{id}/password.
+type AccountPassword struct {
+	Password string `json:"password"`
+}
+
+// AccountRoles is the body of PUT /v1/admin/accounts/{id}/roles: all that the
+// account has afterwards.
+type AccountRoles struct {
+	Roles []string `json:"roles"`
+}
+
+// AccountSession is a session as an administrator sees it.
+type AccountSession struct {
+	ID         string     `json:"id"`
+	Account    string     `json:"account"`
+	Client     string     `json:"client"`
+	Audience   string     `json:"audience"`
+	Scope      string     `json:"scope,omitempty"`   // what was asked for; absent: all that the roles give
+	Device     string     `json:"device,omitempty"`  // the user agent that logged in
+	Address    string     `json:"address,omitempty"` // where it was last used from
+	Alive      bool       `json:"alive"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt time.Time  `json:"last_used_at"`
+	ExpiresAt  time.Time  `json:"expires_at"` // when it ends at the latest
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	EndReason  string     `json:"end_reason,omitempty"`
+}
+
+// AccountSessionList answers GET /v1/admin/accounts/{id}/sessions: those that
+// live.
+type AccountSessionList struct {
+	Sessions []AccountSession `json:"sessions"`
+	Next     string           `json:"next,omitempty"`
+}
+
+// SessionsEnded answers DELETE /v1/admin/accounts/{id}/sessions.
+type SessionsEnded struct {
+	Ended int `json:"ended"` // how many lived
+}
+
+// Key is one of the server's own keys, without anything secret.
+type Key struct {
+	ID        string     `json:"id"`
+	Purpose   string     `json:"purpose"` // access, feed or refresh
+	Algorithm string     `json:"algorithm"`
+	State     string     `json:"state"` // announced, active, retiring or revoked
+	CreatedAt time.Time  `json:"created_at"`
+	ActiveAt  time.Time  `json:"active_at"`            // from when on it signs, or signed
+	RetiredAt *time.Time `json:"retired_at,omitempty"` // when it stopped signing
+	GoneAt    *time.Time `json:"gone_at,omitempty"`    // when it goes
+}
+
+// KeyList answers GET /v1/admin/keys: every key, oldest first.
+type KeyList struct {
+	Keys []Key `json:"keys"`
+}
+
+// KeyRotate is the body of POST /v1/admin/keys/rotate.
+type KeyRotate struct {
+	Purpose   string `json:"purpose"`
+	Algorithm string `json:"algorithm,omitempty"` // empty: ES256, or HS256 for refresh
+	Now       bool   `json:"now,omitempty"`       // it signs at once, without being announced
+}
