@@ -63,6 +63,14 @@ var acts = map[string]struct {
 		_, err := s.EndSessions(ctx, c, "acc_x")
 		return err
 	}},
+	"ListAudit": {AuditRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ListAudit(ctx, c, audit.Query{})
+		return err
+	}},
+	"ExportAudit": {AuditRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ExportAudit(ctx, c, nil, 0, nil)
+		return err
+	}},
 	"ListKeys": {KeysRead, func(ctx context.Context, s *Service, c Caller) error { _, err := s.ListKeys(ctx, c); return err }},
 	"RotateKey": {KeysWrite, func(ctx context.Context, s *Service, c Caller) error {
 		_, err := s.RotateKey(ctx, c, keyring.Access, "ES256", true)

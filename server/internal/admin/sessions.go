@@ -8,9 +8,12 @@ import (
 )
 
 // ListSessions lists the living sessions of an account by id, those after the
-// given one, at most limit.
+// given one, at most limit. fault.ErrNotFound where there is no such account.
 func (s *Service) ListSessions(ctx context.Context, caller Caller, holder account.ID, after session.ID, limit int) ([]session.Session, error) {
 	if err := allow(caller, SessionsRead); err != nil {
+		return nil, err
+	}
+	if _, err := s.c.Accounts.Get(ctx, holder); err != nil {
 		return nil, err
 	}
 	return s.c.Sessions.List(ctx, holder, after, limit)
