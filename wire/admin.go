@@ -104,3 +104,32 @@ type KeyRotate struct {
 	Algorithm string `json:"algorithm,omitempty"` // empty: ES256, or HS256 for refresh
 	Now       bool   `json:"now,omitempty"`       // it signs at once, without being announced
 }
+
+// AuditEvent is one entry of the audit log. Names, addresses and devices are as
+// they were told; show them as text that others chose.
+type AuditEvent struct {
+	Seq     uint64            `json:"seq"` // place in the chain
+	ID      string            `json:"id"`
+	At      time.Time         `json:"at"`
+	Act     string            `json:"act"`
+	Outcome string            `json:"outcome"`           // ok or refused
+	Rule    string            `json:"rule,omitempty"`    // that decided
+	Targets map[string]string `json:"targets,omitempty"` // kind to id
+	Actor   AuditActor        `json:"actor"`
+}
+
+// AuditActor is who did it.
+type AuditActor struct {
+	Kind    string `json:"kind"`
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Address string `json:"address,omitempty"`
+	Device  string `json:"device,omitempty"`
+	Erased  bool   `json:"erased,omitempty"` // name, address and device were, on request
+}
+
+// AuditList answers GET /v1/admin/audit, the newest first.
+type AuditList struct {
+	Events []AuditEvent `json:"events"`
+	Next   string       `json:"next,omitempty"`
+}

@@ -65,7 +65,7 @@ func Table() []Route {
 func table(service *admin.Service) []act {
 	s := server{service}
 	var all []act
-	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys()} {
+	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys(), s.auditLog()} {
 		all = append(all, part...)
 	}
 	return all

@@ -37,6 +37,7 @@ var calls = map[string]call{
 	"GET /v1/admin/sessions/{id}":             {status: 200, id: aSession},
 	"DELETE /v1/admin/sessions/{id}":          {status: 204, id: aSession},
 	"GET /v1/admin/keys":                      {status: 200},
+	"GET /v1/admin/audit":                     {status: 200, query: "?act=account.&outcome=ok&since=2020-01-01T00:00:00Z&limit=3"},
 	"POST /v1/admin/keys/rotate":              {status: 200, body: wire.KeyRotate{Purpose: "access", Now: true}},
 }
 
