@@ -29,6 +29,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the token server."`
 	Account accountCmd `cmd:"" help:"Create, list and change the accounts that may log in."`
 	Key     keyCmd     `cmd:"" help:"List and rotate the server's own keys."`
+	Audit   auditCmd   `cmd:"" help:"Read, export and verify the record of what was done."`
 	Token   tokenCmd   `cmd:"" help:"Explain or verify a token."`
 	Version versionCmd `cmd:"" help:"Say which version this is."`
 	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does."`
@@ -103,7 +104,7 @@ func hint(err error, format string, args ...any) error {
 
 // fail tells err on standard error and answers the exit code that it means.
 func (c *console) fail(err error) int {
-	if err == errSilent {
+	if errors.Is(err, errSilent) {
 		return exitFailed
 	}
 	text := strings.ReplaceAll(printable(err.Error()), "\n", "\n  ")

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,9 @@ func TestScripts(t *testing.T) {
 			"mint":     cmdMint,
 			"makecert": cmdMakeCert,
 			"mode":     cmdMode,
+			"edit":     cmdEdit,
+			"cut":      cmdCut,
+			"noted":    cmdNoted,
 		},
 		RequireUniqueNames: true,
 	})
@@ -109,6 +113,32 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%s has mode %s, want %s", name, got, args[0])
 		}
 	}
+}
+
+// cmdEdit copies a file with a change in it: edit FROM TO OLD NEW
+func cmdEdit(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[2]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[2])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Replace(text, args[2], args[3], 1)), 0o600))
+}
+
+// cmdCut copies some lines of a file and half of the next: cut FROM TO LINES
+func cmdCut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	lines := strings.SplitAfter(ts.ReadFile(args[0]), "\n")
+	text := strings.Join(lines[:n], "") + lines[n][:len(lines[n])/2]
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// cmdNoted sets NOTED to the head in the last line of an export.
+func cmdNoted(ts *testscript.TestScript, _ bool, args []string) {
+	var last struct{ Head string }
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &last))
+	ts.Setenv("NOTED", last.Head)
 }
 
 const (

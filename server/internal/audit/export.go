@@ -39,7 +39,7 @@ type (
 const (
 	format   = "jotsmith-audit-1"
 	exportAt = "2006-01-02T15:04:05.000000Z"
-	maxLine  = 64 << 10
+	maxLine  = 256 << 10
 )
 
 // ErrFormat says that a text is no export at all.
