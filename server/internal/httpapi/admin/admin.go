@@ -37,7 +37,7 @@ type act struct {
 }
 
 // Routes registers every route behind gate.
-func Routes(mux *http.ServeMux, service *admin.Service, gate Gate) {
+func Routes(mux httpapi.Router, service *admin.Service, gate Gate) {
 	for _, a := range table(service) {
 		if a.Permission == "" {
 			panic("administration: " + a.Method + " " + a.Path + " demands no permission")

@@ -59,7 +59,7 @@ const (
 //
 // The issuer is an absolute URL. Where it has a path, its metadata of RFC 8414
 // stands at the path that §3.1 makes of that too.
-func Routes(mux *http.ServeMux, d Deps) {
+func Routes(mux httpapi.Router, d Deps) {
 	if d.Draining == nil {
 		d.Draining = context.Background()
 	}
