@@ -186,17 +186,32 @@ func cmdMint(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // cmdMakeCert writes cert.pem and cert.key for 127.0.0.1.
-func cmdMakeCert(ts *testscript.TestScript, _ bool, _ []string) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ts.Check(err)
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+func cmdMakeCert(ts *testscript.TestScript, _ bool, args []string) {
+	c := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	if len(args) > 0 { // such as -1h, one that expired an hour ago
+		life, err := time.ParseDuration(args[0])
+		ts.Check(err)
+		c.NotAfter = time.Now().Add(life)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	der, key, err := selfSigned(c)
 	ts.Check(err)
 	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("cert.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), 0o600))
+}
+
+// selfSigned completes c to a certificate for 127.0.0.1.
+func selfSigned(c *x509.Certificate) (der []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, err
+	}
+	c.Subject = pkix.Name{CommonName: "test"}
+	c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	c.NotBefore = time.Now().Add(-48 * time.Hour)
+	if c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(90 * 24 * time.Hour)
+	}
+	der, err = x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	return der, key, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,6 +42,7 @@ type nodeConfig struct {
 	SessionIdle  time.Duration
 	SessionMax   time.Duration
 	RefreshGrace time.Duration // negative means none
+	Keys         rotation
 
 	Loopback       bool           // listens on loopback only, so that it answers local names only
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
@@ -98,7 +100,7 @@ func openNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	if err = n.feed.Look(ctx); err != nil {
 		return nil, fmt.Errorf("reading the revocations: %w", err)
 	}
-	if err = n.openRoutes(); err != nil {
+	if err = n.openRoutes(n.ready); err != nil {
 		return nil, err
 	}
 	n.startBackground()
@@ -137,12 +139,16 @@ func (n *node) openStore(ctx context.Context) error {
 		return err
 	}
 	n.closes = append(n.closes, n.store.Close)
+	margin := cmp.Or(c.Keys.margin, keyMargin)
 	n.ring, err = keyring.Open(ctx, keyring.Config{
 		Store:         n.store,
 		Root:          root,
 		Algorithms:    n.catalog.Algorithms(),
-		AccessRetire:  n.catalog.LongestLife() + keyMargin,
-		FeedRetire:    feedLife + keyMargin,
+		Lead:          c.Keys.lead,
+		Every:         c.Keys.every,
+		Poll:          c.Keys.poll,
+		AccessRetire:  n.catalog.LongestLife() + margin,
+		FeedRetire:    feedLife + margin,
 		RefreshRetire: max(c.SessionIdle, defaultSessionIdle),
 		Log:           c.Log,
 	})
@@ -171,6 +177,16 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
+	if err = n.openSessions(); err != nil {
+		return err
+	}
+	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	return err
+}
+
+// openSessions makes what a reload makes anew.
+func (n *node) openSessions() (err error) {
+	c := n.config
 	n.sessions, err = session.New(session.Config{
 		Store:    n.store,
 		Ring:     n.ring,
@@ -184,14 +200,11 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	if n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Audit: n.store}); err != nil {
-		return err
-	}
-	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Audit: n.store})
 	return err
 }
 
-func (n *node) openRoutes() error {
+func (n *node) openRoutes(ready func(context.Context) error) error {
 	c := n.config
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
 		Issuer:      c.Issuer,
@@ -211,7 +224,7 @@ func (n *node) openRoutes() error {
 		Ring:     n.ring,
 		Feed:     n.feed,
 		Auth:     auth,
-		Ready:    n.ready,
+		Ready:    ready,
 		Draining: n.draining,
 	})
 	n.handler, err = httpapi.New(mux, httpapi.Config{

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	// Poll is how often Run reads the ring.
+	// Poll is how often Run reads the ring, if not told otherwise.
 	Poll = 10 * time.Second
 
 	// Lease is how long a node signs after it began to read the ring last.
@@ -47,6 +48,9 @@ type Config struct {
 	// Every is the time from one rotation to the next. 0 means 90 days,
 	// negative that keys rotate by command only.
 	Every time.Duration
+	// Poll is how often Run reads the ring. 0 means [Poll]; it may be no
+	// longer.
+	Poll time.Duration
 
 	// How long a key that signs no more is kept: as long as anything that it
 	// signed can be presented. All three are required.
@@ -63,6 +67,7 @@ type Ring struct {
 	store Store
 	roots RootKeys
 	plan  plan
+	poll  time.Duration
 	now   func() time.Time
 	log   *slog.Logger
 
@@ -87,7 +92,7 @@ func Open(ctx context.Context, c Config) (*Ring, error) {
 }
 
 func newRing(c Config) (*Ring, error) {
-	r := &Ring{store: c.Store, roots: c.Root, now: c.Now, log: c.Log}
+	r := &Ring{store: c.Store, roots: c.Root, poll: cmp.Or(c.Poll, Poll), now: c.Now, log: c.Log}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -122,6 +127,9 @@ func newRing(c Config) (*Ring, error) {
 		}
 		r.plan.slots = append(r.plan.slots, slot{Access, alg})
 	}
+	if r.poll < 0 || r.poll > Poll {
+		faults = append(faults, fmt.Errorf("poll of %v is outside 0 to %v", c.Poll, Poll))
+	}
 	if c.Lead < 0 {
 		faults = append(faults, fmt.Errorf("lead of %v is negative", c.Lead))
 	}
@@ -136,11 +144,11 @@ func newRing(c Config) (*Ring, error) {
 	return r, errors.Join(faults...)
 }
 
-// Run reads the ring every Poll and performs what is due, until ctx ends. It
+// Run reads the ring every Config.Poll and performs what is due, until ctx ends. It
 // answers the context's error. A reading that fails is logged and tried again;
 // signing stops when the lease is over.
 func (r *Ring) Run(ctx context.Context) error {
-	tick := time.NewTicker(Poll)
+	tick := time.NewTicker(r.poll)
 	defer tick.Stop()
 	for {
 		select {
