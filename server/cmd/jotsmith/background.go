@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 )
 
 const (
@@ -34,6 +35,7 @@ func (n *node) startBackground() {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.background.cancel = cancel
 	n.background.run(n, ctx, "key ring", n.ring.Run)
+	n.background.run(n, ctx, "catalog", n.watchCatalog)
 	n.background.run(n, ctx, "revocation feed", n.feed.Run)
 	n.background.run(n, ctx, "waking the feed", n.wakeFeed)
 	n.background.run(n, ctx, "sweep", n.sweep)
@@ -67,6 +69,22 @@ func (b *background) stop() {
 		b.cancel()
 	}
 	b.work.Wait()
+}
+
+// watchCatalog follows what other processes register, and has keys for it.
+func (n *node) watchCatalog(ctx context.Context) error {
+	known := n.catalog.Now()
+	return every(ctx, catalog.Poll, func() {
+		err := n.catalog.Reload(ctx)
+		if now := n.catalog.Now(); err == nil && now != known {
+			if err = n.ring.Want(ctx, now.Algorithms()...); err == nil {
+				known = now
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			n.config.Log.Warn("following what is registered", "err", err)
+		}
+	})
 }
 
 // wakeFeed lets commits be published at once.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
@@ -37,8 +38,10 @@ type nodeConfig struct {
 	RootKeyMade func(path string) // told where a root key was made; may be nil
 
 	Issuer       string
-	APIs         []catalog.API
-	Roles        []catalog.Role
+	Offline      bool           // for an operator's acts: signs nothing, registers nothing
+	APIs         []catalog.API  // registered where they are not yet; none: the issuer, where there is no other
+	Roles        []catalog.Role // registered where they are not yet
+	AccessLife   time.Duration  // of access tokens for APIs that have no life of their own
 	SessionIdle  time.Duration
 	SessionMax   time.Duration
 	RefreshGrace time.Duration // negative means none
@@ -57,7 +60,8 @@ type node struct {
 	config   nodeConfig
 	store    *sqlite.Store
 	ring     *keyring.Ring
-	catalog  *catalog.Catalog
+	catalog  *catalog.Live
+	apps     *app.Service
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
@@ -110,10 +114,10 @@ func openNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 // openDomain opens the database and makes the services around it, without
 // routes and without background work.
 func (n *node) openDomain(ctx context.Context) (err error) {
-	if n.catalog, err = catalog.New(n.config.APIs, n.config.Roles); err != nil {
-		return usageError{err}
-	}
 	if err = n.openStore(ctx); err != nil {
+		return err
+	}
+	if err = n.register(ctx); err != nil {
 		return err
 	}
 	return n.openServices()
@@ -139,15 +143,23 @@ func (n *node) openStore(ctx context.Context) error {
 		return err
 	}
 	n.closes = append(n.closes, n.store.Close)
+	issuer := c.Issuer
+	if c.Offline {
+		issuer = offlineIssuer
+	}
+	n.catalog, err = catalog.Open(ctx, catalog.Config{Store: n.store, Issuer: issuer, Life: c.AccessLife, Log: c.Log})
+	if err != nil {
+		return err
+	}
 	margin := cmp.Or(c.Keys.margin, keyMargin)
 	n.ring, err = keyring.Open(ctx, keyring.Config{
 		Store:         n.store,
 		Root:          root,
-		Algorithms:    n.catalog.Algorithms(),
+		Algorithms:    n.catalog.Now().Algorithms(),
 		Lead:          c.Keys.lead,
 		Every:         c.Keys.every,
 		Poll:          c.Keys.poll,
-		AccessRetire:  n.catalog.LongestLife() + margin,
+		AccessRetire:  catalog.MaxLife + margin, // lives may be raised while this runs
 		FeedRetire:    feedLife + margin,
 		RefreshRetire: max(c.SessionIdle, defaultSessionIdle),
 		Log:           c.Log,
@@ -165,6 +177,29 @@ func (n *node) openStore(ctx context.Context) error {
 	return nil
 }
 
+// offlineIssuer stands where the issuer is not known.
+const offlineIssuer = "urn:jotsmith:offline"
+
+// register registers what the configuration names and is not registered yet.
+func (n *node) register(ctx context.Context) error {
+	c := n.config
+	if c.Offline {
+		return nil
+	}
+	apis := c.APIs
+	if _, err := n.catalog.Now().API(""); err != nil && len(apis) == 0 {
+		apis = []catalog.API{{Audience: c.Issuer}}
+	}
+	err := n.catalog.Seed(ctx, apis, c.Roles)
+	switch {
+	case errors.Is(err, catalog.ErrInvalid), errors.Is(err, catalog.ErrBuiltIn):
+		return usageError{err}
+	case err != nil:
+		return err
+	}
+	return n.ring.Want(ctx, n.catalog.Now().Algorithms()...)
+}
+
 const defaultSessionIdle = 7 * 24 * time.Hour
 
 func (n *node) openServices() (err error) {
@@ -174,6 +209,10 @@ func (n *node) openServices() (err error) {
 		Limiter: shared.NewMemory(0, nil),
 		Log:     c.Log,
 	})
+	if err != nil {
+		return err
+	}
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log})
 	if err != nil {
 		return err
 	}
@@ -200,7 +239,7 @@ func (n *node) openSessions() (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Audit: n.store})
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store})
 	return err
 }
 
@@ -208,10 +247,11 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 	c := n.config
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
 		Issuer:      c.Issuer,
-		Audiences:   n.catalog.Audiences(),
+		Catalog:     n.catalog,
 		Keys:        n.ring.Keys(keyring.Access),
 		Revocations: n.feed.Local(),
 		Sessions:    n.sessions,
+		Apps:        n.apps,
 		Now:         n.now,
 	})
 	if err != nil {
@@ -262,7 +302,7 @@ func (n *node) ready(ctx context.Context) error {
 	if err := n.failed(); err != nil {
 		return err
 	}
-	for _, alg := range n.catalog.Algorithms() {
+	for _, alg := range n.catalog.Now().Algorithms() {
 		if _, err := n.ring.Signer(keyring.Access, alg); err != nil {
 			return err
 		}

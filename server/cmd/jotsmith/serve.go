@@ -57,7 +57,7 @@ func (r *roleFlag) UnmarshalText(text []byte) error {
 	}
 	r.Name = name
 	if scopes != "" {
-		r.Scopes = strings.Split(scopes, ",")
+		r.Permissions = strings.Split(scopes, ",")
 	}
 	return nil
 }
@@ -135,8 +135,8 @@ func (cmd *serveCmd) check() (*tls.Certificate, error) {
 		faults = append(faults, checkIssuer(cmd.Issuer))
 	}
 	if errors.Join(faults...) == nil { // so that the life of tokens is told once
-		apis, roles := cmd.catalog("https://not.known.yet")
-		_, err := catalog.New(apis, roles)
+		apis, roles := cmd.catalog()
+		_, err := catalog.New("https://not.known.yet", apis, roles)
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -197,19 +197,15 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 	if cmd.BehindProxy && len(config.TrustedProxies) == 0 {
 		config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
-	config.APIs, config.Roles = cmd.catalog(config.Issuer)
+	config.APIs, config.Roles = cmd.catalog()
+	config.AccessLife = time.Duration(cmd.AccessLife)
 	return config, nil
 }
 
-// catalog says which APIs and roles the flags name; where none is named, the
-// issuer is the API.
-func (cmd *serveCmd) catalog(issuer string) (apis []catalog.API, roles []catalog.Role) {
-	audiences := cmd.API
-	if len(audiences) == 0 {
-		audiences = []string{issuer}
-	}
-	for _, a := range audiences {
-		apis = append(apis, catalog.API{Audience: a, Life: time.Duration(cmd.AccessLife)})
+// catalog says which APIs and roles the flags name.
+func (cmd *serveCmd) catalog() (apis []catalog.API, roles []catalog.Role) {
+	for _, a := range cmd.API {
+		apis = append(apis, catalog.API{Audience: a})
 	}
 	for _, r := range cmd.Role {
 		roles = append(roles, catalog.Role(r))

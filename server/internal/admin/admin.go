@@ -9,7 +9,9 @@ import (
 	"errors"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
@@ -20,6 +22,8 @@ type Config struct {
 	Sessions *session.Service
 	Ring     *keyring.Ring
 	Audit    audit.Log
+	Catalog  *catalog.Live
+	Apps     *app.Service
 }
 
 // A Service may be used by many goroutines.
@@ -27,8 +31,8 @@ type Service struct{ c Config }
 
 // New checks c.
 func New(c Config) (*Service, error) {
-	if c.Accounts == nil || c.Sessions == nil || c.Ring == nil || c.Audit == nil {
-		return nil, errors.New("administration: accounts, sessions, key ring and audit log are required")
+	if c.Accounts == nil || c.Sessions == nil || c.Ring == nil || c.Audit == nil || c.Catalog == nil || c.Apps == nil {
+		return nil, errors.New("administration: accounts, sessions, key ring, audit log, catalog and apps are required")
 	}
 	return &Service{c}, nil
 }

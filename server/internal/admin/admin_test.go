@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 )
 
@@ -17,6 +19,71 @@ var acts = map[string]struct {
 	permission string
 	act        func(context.Context, *Service, Caller) error
 }{
+	"ListAPIs": {APIsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ListAPIs(ctx, c)
+		return err
+	}},
+	"API": {APIsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.API(ctx, c, "x")
+		return err
+	}},
+	"SaveAPI": {APIsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.SaveAPI(ctx, c, catalog.API{})
+		return err
+	}},
+	"DeleteAPI": {APIsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		return s.DeleteAPI(ctx, c, "x")
+	}},
+	"ListRoles": {RolesRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ListRoles(ctx, c)
+		return err
+	}},
+	"Role": {RolesRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.Role(ctx, c, "x")
+		return err
+	}},
+	"SaveRole": {RolesWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.SaveRole(ctx, c, catalog.Role{})
+		return err
+	}},
+	"DeleteRole": {RolesWrite, func(ctx context.Context, s *Service, c Caller) error {
+		return s.DeleteRole(ctx, c, "x")
+	}},
+	"CreateApp": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, _, err := s.CreateApp(ctx, c, app.NewApp{})
+		return err
+	}},
+	"ListApps": {AppsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ListApps(ctx, c, "", 1)
+		return err
+	}},
+	"App": {AppsRead, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.App(ctx, c, "app_x")
+		return err
+	}},
+	"SetApp": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.SetApp(ctx, c, "app_x", app.Edit{})
+		return err
+	}},
+	"DisableApp": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.DisableApp(ctx, c, "app_x")
+		return err
+	}},
+	"EnableApp": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.EnableApp(ctx, c, "app_x")
+		return err
+	}},
+	"DeleteApp": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		return s.DeleteApp(ctx, c, "app_x")
+	}},
+	"AddAppSecret": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, _, err := s.AddAppSecret(ctx, c, "app_x", 0)
+		return err
+	}},
+	"RevokeAppSecret": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.RevokeAppSecret(ctx, c, "app_x", "sec_x")
+		return err
+	}},
 	"CreateAccount": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
 		_, err := s.CreateAccount(ctx, c, account.NewAccount{})
 		return err

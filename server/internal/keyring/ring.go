@@ -277,6 +277,37 @@ func (r *Ring) unseal(s Sealed) (v *view, rewrapped bool, err error) {
 	return v, rewrapped, err
 }
 
+// Want adds algorithms that access tokens are signed with from now on. Each one
+// that is new gets a key that signs at once.
+func (r *Ring) Want(ctx context.Context, algs ...jwk.Algorithm) error {
+	r.reading.Lock()
+	var faults []error
+	for _, alg := range algs {
+		s := slot{Access, alg}
+		switch {
+		case alg == jwk.HS256 || !alg.Known():
+			faults = append(faults, fmt.Errorf("access tokens cannot be signed with %q: use ES256, EdDSA or RS256", alg))
+		case !slices.Contains(r.plan.slots, s):
+			r.plan.slots = append(slices.Clip(r.plan.slots), s)
+		}
+	}
+	r.reading.Unlock()
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("key ring: %w", err)
+	}
+	if err := r.renew(ctx); err != nil {
+		return fmt.Errorf("making keys: %w", err)
+	}
+	return nil
+}
+
+// plans says whether the ring has keys for s.
+func (r *Ring) plans(s slot) bool {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	return slices.Contains(r.plan.slots, s)
+}
+
 // Rotate makes a successor of the active key and announces it; with now it
 // signs at once, and so does one that was announced before. Without now,
 // ErrAnnounced says from when on an announced successor signs, with its Key.
@@ -285,7 +316,7 @@ func (r *Ring) unseal(s Sealed) (v *view, rewrapped bool, err error) {
 // they ask again for an unknown key id.
 func (r *Ring) Rotate(ctx context.Context, purpose string, alg jwk.Algorithm, now bool, actor audit.Actor) (Key, error) {
 	s := slot{purpose, alg}
-	if !slices.Contains(r.plan.slots, s) {
+	if !r.plans(s) {
 		return Key{}, fmt.Errorf("rotating: there is no %s key for %q: %w", purpose, alg, fault.ErrNotFound)
 	}
 	var made Key

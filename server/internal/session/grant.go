@@ -59,7 +59,8 @@ const maxText = 1024
 // its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled;
 // fault.ErrNotFound where there is no such account.
 func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.ID, req StartRequest) (Tokens, error) {
-	api, err := s.catalog.API(req.Audience)
+	registered := s.catalog.Now()
+	api, err := registered.API(req.Audience)
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -86,7 +87,7 @@ func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.I
 		if a.Disabled {
 			return Session{}, audit.Event{}, ErrDisabled
 		}
-		scopes, err := s.catalog.Grant(a.Roles, req.Scope)
+		scopes, err := registered.Grant(api, a.Roles, req.Scope)
 		if err != nil {
 			return Session{}, audit.Event{}, err
 		}
@@ -178,7 +179,8 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 	}
 
 	// The API may have been withdrawn since the session began.
-	api, err := s.catalog.API(row.Audience)
+	registered := s.catalog.Now()
+	api, err := registered.API(row.Audience)
 	if err != nil {
 		return Tokens{}, Step{}, fmt.Errorf("%w: %w %q", ErrRefused, err, row.Audience)
 	}
@@ -199,7 +201,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}
 		}
 	}
-	tokens, err := s.mint(row, api, s.catalog.Narrow(row.Holder.Roles, row.Scope), now)
+	tokens, err := s.mint(row, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now)
 	if err != nil {
 		return Tokens{}, Step{}, err
 	}

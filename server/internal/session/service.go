@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Store   Store
 	Ring    *keyring.Ring
-	Catalog *catalog.Catalog
+	Catalog *catalog.Live
 	Issuer  string // iss of access tokens, and bound into refresh tokens
 
 	Idle     time.Duration // a session unused for so long has ended; 0 means 7 days
@@ -34,7 +34,7 @@ type Config struct {
 type Service struct {
 	store    Store
 	ring     *keyring.Ring
-	catalog  *catalog.Catalog
+	catalog  *catalog.Live
 	issuer   string
 	absolute time.Duration
 	limits   Limits
@@ -89,7 +89,7 @@ const maxLeeway = 10 * time.Minute
 // FactLife is how long the end of a session is published: until no access token
 // of it can be accepted anywhere.
 func (s *Service) FactLife() time.Duration {
-	return s.catalog.LongestLife() + maxLeeway + 2*time.Minute
+	return s.catalog.Now().LongestLife() + maxLeeway + 2*time.Minute
 }
 
 // Standing answers the session of id where it lives and its account is enabled:

@@ -32,7 +32,7 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 			if h, err = c.head(); err != nil || after >= h.Position {
 				return err
 			}
-			return c.each(`SELECT kind, value, before_at, expires_at, position FROM fact WHERE position > ? AND expires_at > ? ORDER BY position, kind, value`,
+			return c.each(`SELECT kind, value, before_at, expires_at, position FROM fact WHERE position > ? AND (expires_at = 0 OR expires_at > ?) ORDER BY position, kind, value`,
 				func(row scanner) error {
 					var f feed.Fact
 					if err := row.Scan(&f.Kind, &f.Value, (*at)(&f.Before), (*at)(&f.Expires), &f.Position); err != nil {

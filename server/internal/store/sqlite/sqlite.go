@@ -23,7 +23,9 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -34,6 +36,8 @@ var (
 	_ account.Store = (*Store)(nil)
 	_ session.Store = (*Store)(nil)
 	_ keyring.Store = (*Store)(nil)
+	_ catalog.Store = (*Store)(nil)
+	_ app.Store     = (*Store)(nil)
 	_ feed.Store    = (*Store)(nil)
 	_ audit.Log     = (*Store)(nil)
 )
