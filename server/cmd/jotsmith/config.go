@@ -152,7 +152,7 @@ func plainValue(v any) any {
 	case []roleFlag:
 		roles := map[string][]string{}
 		for _, r := range v {
-			roles[r.Name] = append([]string{}, r.Scopes...)
+			roles[r.Name] = append([]string{}, r.Permissions...)
 		}
 		return roles
 	}

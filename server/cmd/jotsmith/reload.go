@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -14,8 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-
-	"github.com/jotsmith/jotsmith/server/internal/catalog"
 )
 
 // A running is a server whose configuration is read again at SIGHUP. What can
@@ -56,7 +53,7 @@ func (r *running) follow(ctx context.Context, c *console, hangups <-chan os.Sign
 			return
 		case <-hangups:
 		}
-		if err := r.reload(c); err != nil {
+		if err := r.reload(ctx, c); err != nil {
 			log.Error("the configuration was not reloaded, and the one before stays in force", "err", err)
 		}
 	}
@@ -70,7 +67,7 @@ func hangups() (<-chan os.Signal, func()) {
 	return hup, func() { signal.Stop(hup) }
 }
 
-func (r *running) reload(c *console) error {
+func (r *running) reload(ctx context.Context, c *console) error {
 	next, err := parse(r.line.args, c)
 	if err != nil {
 		return err
@@ -85,7 +82,7 @@ func (r *running) reload(c *console) error {
 	if err != nil {
 		return err
 	}
-	handler, err := r.node.reconfigured(config)
+	handler, err := r.node.reconfigured(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -126,16 +123,13 @@ func (l *commandLine) takeOn(next *commandLine) (changed, waiting []string) {
 }
 
 // reconfigured answers the routes of a node like n with another configuration,
-// around the same store, keys and accounts.
-func (n *node) reconfigured(c nodeConfig) (http.Handler, error) {
-	all, err := catalog.New(c.APIs, c.Roles)
-	if err != nil {
+// around the same store, catalog, keys and accounts. APIs and roles that are
+// not registered yet are; those that are stay as they stand.
+func (n *node) reconfigured(ctx context.Context, c nodeConfig) (http.Handler, error) {
+	if err := n.catalog.Seed(ctx, c.APIs, c.Roles); err != nil {
 		return nil, err
 	}
-	if all.LongestLife() != n.catalog.LongestLife() {
-		return nil, errors.New("the life of access tokens cannot change while the server runs")
-	}
-	next := &node{config: c, store: n.store, ring: n.ring, catalog: all, accounts: n.accounts, feed: n.feed, draining: n.draining}
+	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, draining: n.draining}
 	if err := next.openSessions(); err != nil {
 		return nil, fmt.Errorf("reloading: %w", err)
 	}
