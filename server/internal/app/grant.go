@@ -8,11 +8,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
-	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
 // ErrCredentials says that there is no app of that id and secret that may have
@@ -91,25 +90,23 @@ func (s *Service) Grant(c Client, audience, scope string) (Token, error) {
 const maxScope = 1024
 
 func (s *Service) mint(c Client, api catalog.API, scopes []string, life time.Duration) (Token, error) {
-	issuer, err := s.Ring.Issuer(keyring.Access, api.Algorithm, s.Issuer, "at+jwt")
-	if err != nil {
-		return Token{}, err
-	}
 	issuedAt := c.asOf.Truncate(time.Second)
 	if issuedAt.Before(c.App.ValidFrom) {
 		issuedAt = c.App.ValidFrom
 	}
-	access, err := issuer.Issue(jwt.Claims{
-		Subject:  string(c.App.ID),
-		Audience: []string{api.Audience},
-		IssuedAt: issuedAt,
-		Life:     life,
-		ClientID: string(c.App.ID), // RFC 9068 §2.2: sub is the client itself
-		Scope:    scopes,
-		Roles:    c.App.Roles,
+	access, err := s.mints.Token(mint.Request{
+		Subject:   string(c.App.ID),
+		Audience:  api.Audience,
+		Algorithm: api.Algorithm,
+		ClientID:  string(c.App.ID), // RFC 9068 §2.2: sub is the client itself
+		Scope:     scopes,
+		Roles:     c.App.Roles,
+		IssuedAt:  issuedAt,
+		Life:      life,
+		Claims:    append(s.Catalog.Now().Claims(api, c.App.Roles), c.App.Claims),
 	})
 	if err != nil {
-		return Token{}, fmt.Errorf("minting an access token: %w", err)
+		return Token{}, err
 	}
 	left := issuedAt.Add(life).Sub(s.Now().Truncate(time.Second))
 	return Token{access, min(max(left, 0), life), strings.Join(scopes, " "), api.Audience}, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
 // Config is what a Service is made of. All but Log are required.
@@ -29,6 +30,7 @@ type Config struct {
 // A Service may be used by many goroutines.
 type Service struct {
 	Config
+	mints *mint.Mint
 	cache cache
 }
 
@@ -40,7 +42,11 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Ring == nil || c.Catalog == nil || c.Issuer == "" || c.Now == nil {
 		return nil, errors.New("apps: store, key ring, catalog, issuer and time are required")
 	}
-	return &Service{Config: c}, nil
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	return &Service{Config: c, mints: mints}, nil
 }
 
 var (

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/claims"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 )
 
@@ -150,9 +151,11 @@ func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, erro
 	if _, err := now.API(""); err != nil {
 		a.Default = true // the first one
 	}
-	if err := a.check(); err != nil {
+	template, err := claims.Parse(a.Claims)
+	if err := errors.Join(a.check(), err); err != nil {
 		return API{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	a.Claims = template
 	if err := l.store.KeepLife(ctx, a.complete(l.life).Life); err != nil {
 		return API{}, err
 	}
@@ -192,9 +195,11 @@ func (l *Live) SaveRole(ctx context.Context, actor audit.Actor, r Role) (Role, e
 	}
 	r.BuiltIn = false
 	r.Permissions = set(r.Permissions)
-	if err := r.check(); err != nil {
+	template, err := claims.Parse(r.Claims)
+	if err := errors.Join(r.check(), err); err != nil {
 		return Role{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	r.Claims = template
 	if err := l.store.SaveRole(ctx, r, event(act("role", r.Version), "role", r.Name, actor)); err != nil {
 		return Role{}, fmt.Errorf("role %q: %w", r.Name, err)
 	}

@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
-	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
-	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
 // StartRequest is what a session is asked for.
@@ -56,61 +55,83 @@ type Tokens struct {
 const maxText = 1024
 
 // Start starts a session of holder, who has been authenticated, and hands out
-// its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled;
-// fault.ErrNotFound where there is no such account.
+// its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled,
+// mint.ErrTooLarge; fault.ErrNotFound where there is no such account.
 func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.ID, req StartRequest) (Tokens, error) {
+	first, err := s.first(req)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+	}
+	var tokens Tokens
+	err = s.store.StartSession(ctx, holder, func(a account.Account, now time.Time) (started Session, e audit.Event, err error) {
+		started = first.session
+		started.Device, started.Address = clip(actor.Device), clip(actor.Address)
+		tokens, err = s.begin(&started, a, first, now)
+		return started, event("session.start", audit.OK, "", started, actor), err
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("starting a session of %s: %w", holder, err)
+	}
+	return tokens, nil
+}
+
+// A start is all of a session that does not depend on its account.
+type start struct {
+	registered *catalog.Catalog
+	api        catalog.API
+	session    Session
+	refresh    string // the first token
+}
+
+// first prepares a session as it is asked for.
+func (s *Service) first(req StartRequest) (start, error) {
 	registered := s.catalog.Now()
 	api, err := registered.API(req.Audience)
 	if err != nil {
-		return Tokens{}, err
+		return start{}, err
 	}
 	p := Presented{req.Client, req.Transport}.complete()
 	if p.Transport != Body && p.Transport != Cookie {
-		return Tokens{}, fmt.Errorf("starting a session: unknown transport %q", p.Transport)
+		return start{}, fmt.Errorf("unknown transport %q", p.Transport)
 	}
 	if len(req.Scope) > maxText {
-		return Tokens{}, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(req.Scope), maxText)
+		return start{}, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(req.Scope), maxText)
 	}
 	mac, err := s.ring.MAC()
 	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+		return start{}, err
 	}
 	first := refreshToken{generation: 1}
 	rand.Read(first.handle[:])
 	refresh, err := s.minter.refresh(mac, first)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+		return start{}, err
 	}
+	return start{registered, api, Session{
+		ID: NewID(first.handle), Client: p.Client, Transport: p.Transport,
+		Audience: api.Audience, Scope: req.Scope,
+		Generation: first.generation, MACKey: mac.KeyID(),
+	}, refresh}, nil
+}
 
-	var tokens Tokens
-	err = s.store.StartSession(ctx, holder, func(a account.Account, now time.Time) (Session, audit.Event, error) {
-		if a.Disabled {
-			return Session{}, audit.Event{}, ErrDisabled
-		}
-		scopes, err := registered.Grant(api, a.Roles, req.Scope)
-		if err != nil {
-			return Session{}, audit.Event{}, err
-		}
-		started := Session{
-			ID: NewID(first.handle), Account: a.ID, AccountVersion: a.Version,
-			Client: p.Client, Transport: p.Transport,
-			Audience: api.Audience, Scope: req.Scope,
-			Device: clip(actor.Device), Address: clip(actor.Address),
-			Generation: first.generation, MACKey: mac.KeyID(),
-			CreatedAt: now, RotatedAt: now,
-			// Whole seconds, as tokens have them.
-			ExpiresAt: now.Add(s.absolute).Truncate(time.Second),
-		}
-		tokens, err = s.mint(Row{started, a}, api, scopes, now)
-		if err != nil {
-			return Session{}, audit.Event{}, err
-		}
-		return started, event("session.start", audit.OK, "", started, actor), nil
-	})
-	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session of %s: %w", holder, err)
+// begin completes started for its account, inside the store's transaction, and
+// makes its first tokens.
+func (s *Service) begin(started *Session, a account.Account, first start, now time.Time) (Tokens, error) {
+	if a.Disabled {
+		return Tokens{}, ErrDisabled
 	}
-	tokens.RefreshToken = refresh
+	scopes, err := first.registered.Grant(first.api, a.Roles, started.Scope)
+	if err != nil {
+		return Tokens{}, err
+	}
+	started.Account, started.AccountVersion = a.ID, a.Version
+	started.CreatedAt, started.RotatedAt = now, now
+	started.ExpiresAt = now.Add(s.absolute).Truncate(time.Second) // whole seconds, as tokens have them
+	tokens, err := s.mint(Row{*started, a}, first.registered, first.api, scopes, now)
+	if err != nil {
+		return Tokens{}, err
+	}
+	tokens.RefreshToken = first.refresh
 	return tokens, nil
 }
 
@@ -201,7 +222,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}
 		}
 	}
-	tokens, err := s.mint(row, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now)
+	tokens, err := s.mint(row, registered, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now)
 	if err != nil {
 		return Tokens{}, Step{}, err
 	}
@@ -214,25 +235,28 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 
 // mint makes an access token as of now, in the store's time, that ends with the
 // session at the latest.
-func (s *Service) mint(row Row, api catalog.API, scopes []string, now time.Time) (Tokens, error) {
-	issuer, err := s.ring.Issuer(keyring.Access, api.Algorithm, s.issuer, "at+jwt")
-	if err != nil {
-		return Tokens{}, err
-	}
+func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, scopes []string, now time.Time) (Tokens, error) {
 	issuedAt := now.Truncate(time.Second)
 	life := min(api.Life, row.ExpiresAt.Sub(issuedAt)).Truncate(time.Second)
-	access, err := issuer.Issue(jwt.Claims{
-		Subject:   string(row.Account),
-		Audience:  []string{api.Audience},
-		IssuedAt:  issuedAt,
-		Life:      life,
-		SessionID: string(row.ID),
-		ClientID:  row.Client,
-		Scope:     scopes,
-		Roles:     row.Holder.Roles,
-	})
+	r := mint.Request{
+		Subject:     string(row.Account),
+		Audience:    api.Audience,
+		Algorithm:   api.Algorithm,
+		SessionID:   string(row.ID),
+		ClientID:    row.Client,
+		Scope:       scopes,
+		Roles:       row.Holder.Roles,
+		IssuedAt:    issuedAt,
+		Life:        life,
+		Claims:      append(registered.Claims(api, row.Holder.Roles), row.Holder.Claims, row.Claims),
+		DisplayName: row.Holder.DisplayName,
+	}
+	if !row.Holder.External { // whose name is one that this server made up
+		r.Username = row.Holder.Username
+	}
+	access, err := s.mints.Token(r)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("minting an access token: %w", err)
+		return Tokens{}, err
 	}
 	return Tokens{
 		AccessToken: access, ExpiresIn: life, Session: row.ID,

@@ -12,6 +12,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
 // Config is what a Service is made of. Store, Ring, Catalog and Issuer are
@@ -38,7 +39,8 @@ type Service struct {
 	issuer   string
 	absolute time.Duration
 	limits   Limits
-	minter   minter
+	minter   minter     // of refresh tokens
+	mints    *mint.Mint // access tokens
 	log      *slog.Logger
 }
 
@@ -67,7 +69,12 @@ func New(c Config) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sessions: %w", errors.Join(faults...))
 	}
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
+		mints: mints,
 		store: c.Store, ring: c.Ring, catalog: c.Catalog, issuer: c.Issuer,
 		absolute: c.Absolute,
 		limits:   Limits{Idle: c.Idle, Grace: c.Grace},

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,22 +19,7 @@ const accountColumns = `a.id, a.username, a.display_name, a.roles, a.disabled, a
 // accountFields are where accountColumns go.
 func accountFields(a *account.Account) []any {
 	return []any{&a.ID, &a.Username, &a.DisplayName, (*roles)(&a.Roles), &a.Disabled, &a.Version,
-		(*at)(&a.CreatedAt), (*at)(&a.UpdatedAt), (*at)(&a.PasswordChangedAt), &a.External, (*template)(&a.Claims)}
-}
-
-// A template of custom claims is kept as text, and none as ”.
-type template json.RawMessage
-
-func (t *template) Scan(src any) error {
-	s, ok := src.(string)
-	if !ok {
-		return fmt.Errorf("%w: claims are %T", errDamaged, src)
-	}
-	*t = nil
-	if s != "" {
-		*t = template(s)
-	}
-	return nil
+		(*at)(&a.CreatedAt), (*at)(&a.UpdatedAt), (*at)(&a.PasswordChangedAt), &a.External, (*claims)(&a.Claims)}
 }
 
 // roles are kept sorted and separated by spaces.
@@ -149,10 +133,10 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 		}
 		held = &joined
 	}
-	var claims *string
+	var custom *string
 	if ch.Claims != nil {
 		text := string(*ch.Claims)
-		claims = &text
+		custom = &text
 	}
 	err = s.do(ctx, func(t *tx) error {
 		n, err := t.exec(`UPDATE account SET
@@ -165,7 +149,7 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 				updated_at          = ?5,
 				version             = version + 1
 			WHERE id = ?6 AND password_hash = coalesce(?7, password_hash)`,
-			ch.DisplayName, held, ch.Disabled, ch.PasswordHash, micros(t.now), string(id), ch.IfPasswordHash, claims)
+			ch.DisplayName, held, ch.Disabled, ch.PasswordHash, micros(t.now), string(id), ch.IfPasswordHash, custom)
 		if err != nil {
 			return err
 		}

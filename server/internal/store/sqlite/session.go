@@ -21,7 +21,7 @@ const sessionColumns = `s.id, s.account, s.account_version, s.client, s.transpor
 // sessionFields are where sessionColumns go.
 func sessionFields(s *session.Session) []any {
 	return []any{&s.ID, &s.Account, &s.AccountVersion, &s.Client, &s.Transport, &s.Audience, &s.Scope, &s.Device, &s.Address,
-		&s.Generation, &s.MACKey, &s.Forgiven, (*at)(&s.CreatedAt), (*at)(&s.RotatedAt), (*at)(&s.ExpiresAt), (*at)(&s.EndedAt), &s.EndReason, (*template)(&s.Claims)}
+		&s.Generation, &s.MACKey, &s.Forgiven, (*at)(&s.CreatedAt), (*at)(&s.RotatedAt), (*at)(&s.ExpiresAt), (*at)(&s.EndedAt), &s.EndReason, (*claims)(&s.Claims)}
 }
 
 // session reads a session with its account by one statement. place is where
