@@ -55,10 +55,10 @@ func (e ImportError) Error() string {
 
 // Import makes an account of each line. Every line is checked first; where one
 // is bad, an [ImportError] names all that are and nothing is imported. Where
-// dry, nothing is in any case. It answers how many password hashes of each
+// dry, nothing is in any case. roles says what is wrong with roles. It answers how many password hashes of each
 // scheme there are. progress is told of each line that is checked, and again of
 // each that is inserted; inserting begins anew at 1.
-func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportLine, dry bool, progress func(inserting bool, done int)) (map[string]int, error) {
+func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportLine, roles func([]string) error, dry bool, progress func(inserting bool, done int)) (map[string]int, error) {
 	importer, ok := s.store.(Importer)
 	if !ok {
 		return nil, errors.New("this store cannot import accounts")
@@ -68,7 +68,7 @@ func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportL
 	at := make(map[string]int) // user name → line
 	all := make([]Imported, 0, len(lines))
 	for i, l := range lines {
-		a, scheme, err := s.importable(ctx, l)
+		a, scheme, err := s.importable(ctx, l, roles)
 		if errors.Is(err, errStore) {
 			return nil, err
 		}
@@ -103,7 +103,7 @@ func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportL
 var errStore = errors.New("store")
 
 // importable answers the account of a line and the scheme of its hash.
-func (s *Service) importable(ctx context.Context, l ImportLine) (Imported, string, error) {
+func (s *Service) importable(ctx context.Context, l ImportLine, roles func([]string) error) (Imported, string, error) {
 	username, err1 := newUsername(l.Username)
 	if l.DisplayName == "" {
 		l.DisplayName = l.Username
@@ -114,7 +114,7 @@ func (s *Service) importable(ctx context.Context, l ImportLine) (Imported, strin
 	}
 	h, err3 := readHash(l.PasswordHash)
 	template, err4 := claims.Parse(l.Claims)
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	if err := errors.Join(err1, err2, err3, err4, roles(l.Roles)); err != nil {
 		return Imported{Account: Account{Username: username}}, "", err
 	}
 	switch _, _, err := s.store.AccountByUsername(ctx, username); {

@@ -11,6 +11,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/session"
 )
 
 // acts is every act of the service and the permission that it asks for. Without
@@ -115,6 +116,18 @@ var acts = map[string]struct {
 	"SetPassword": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error { return s.SetPassword(ctx, c, "acc_x", "x") }},
 	"SetRoles": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
 		_, err := s.SetRoles(ctx, c, "acc_x", nil)
+		return err
+	}},
+	"StartSession": {SessionsStart, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.StartSession(ctx, c, session.ExternalRequest{Subject: "x"})
+		return err
+	}},
+	"SetAccountClaims": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.SetAccountClaims(ctx, c, "acc_x", nil)
+		return err
+	}},
+	"ImportAccounts": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ImportAccounts(ctx, c, nil, true, nil)
 		return err
 	}},
 	"ListSessions": {SessionsRead, func(ctx context.Context, s *Service, c Caller) error {
