@@ -30,6 +30,7 @@ import (
 // Kinds of actors.
 const (
 	KindAccount   = "account"   // somebody who is logged in
+	KindApp       = "app"       // a service with a secret or a token of its own
 	KindAnonymous = "anonymous" // somebody who is not (a log-in, a refresh)
 	KindOperator  = "operator"  // whoever may read and write the data directory
 	KindSystem    = "system"    // the server itself
@@ -39,7 +40,7 @@ const (
 // fished out of a context.
 type Actor struct {
 	Kind    string
-	ID      string // account id, where Kind is KindAccount
+	ID      string // account id or app id, where Kind is KindAccount or KindApp
 	Name    string // user name, or the operating system's user name
 	Address string // client address without port, empty for local acts
 	Device  string // user agent

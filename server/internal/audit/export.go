@@ -174,8 +174,8 @@ func parseEntry(text []byte) (Entry, error) {
 // something else.
 func VerifyExport(r io.Reader, known Head, progress func(done, all uint64)) (Result, error) {
 	v := Result{known: known}
-	in := bufio.NewReaderSize(r, maxLine)
-	text, err := in.ReadSlice('\n')
+	in := bufio.NewReaderSize(r, 16<<10)
+	text, err := readLine(in)
 	var f first
 	if err != nil && len(text) == 0 && err != io.EOF {
 		return v, fmt.Errorf("reading the export: %w", err)
@@ -193,7 +193,7 @@ func VerifyExport(r io.Reader, known Head, progress func(done, all uint64)) (Res
 		return v, &Fault{Seq: known.Seq, Why: "the head that was noted is another than the export begins with"}
 	}
 	for {
-		text, err := in.ReadSlice('\n')
+		text, err := readLine(in)
 		bad := &Fault{Seq: v.Head.Seq + 1}
 		switch {
 		case err == io.EOF:
@@ -220,6 +220,21 @@ func VerifyExport(r io.Reader, known Head, progress func(done, all uint64)) (Res
 			progress(v.Head.Seq, 0)
 		}
 	}
+}
+
+// readLine reads a line with its end. bufio.ErrBufferFull says that it is
+// longer than maxLine.
+func readLine(in *bufio.Reader) ([]byte, error) {
+	text, err := in.ReadSlice('\n')
+	if err != bufio.ErrBufferFull {
+		return text, err
+	}
+	long := bytes.Clone(text)
+	for err == bufio.ErrBufferFull && len(long) <= maxLine {
+		text, err = in.ReadSlice('\n')
+		long = append(long, text...)
+	}
+	return long, err
 }
 
 // end checks an export's last line.
