@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/claims"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/mint"
@@ -64,12 +66,13 @@ type NewApp struct {
 	Audiences     []string // in any spelling; none: the default API
 	Life          time.Duration
 	SecretExpires time.Duration // from now; 0: never
+	Claims        json.RawMessage
 }
 
 // Create makes an app with one secret, which is answered here and never again.
 // ErrInvalid.
 func (s *Service) Create(ctx context.Context, actor audit.Actor, n NewApp) (App, string, error) {
-	a := App{ID: NewID(), Name: n.Name, Roles: n.Roles, Audiences: n.Audiences, Life: n.Life}
+	a := App{ID: NewID(), Name: n.Name, Roles: n.Roles, Audiences: n.Audiences, Life: n.Life, Claims: n.Claims}
 	if len(a.Audiences) == 0 {
 		a.Audiences = []string{""}
 	}
@@ -112,6 +115,7 @@ type Edit struct {
 	Roles     *[]string
 	Audiences *[]string
 	Life      *time.Duration
+	Claims    *json.RawMessage
 }
 
 // Set changes an app. Tokens that live keep what they say; those that are made
@@ -122,6 +126,7 @@ func (s *Service) Set(ctx context.Context, actor audit.Actor, id ID, e Edit) (Ap
 		assign(&a.Roles, e.Roles)
 		assign(&a.Audiences, e.Audiences)
 		assign(&a.Life, e.Life)
+		assign(&a.Claims, e.Claims)
 		err := s.complete(&a)
 		return Step{App: a, Event: event("app.change", id, actor)}, err
 	})
@@ -225,6 +230,11 @@ func (s *Service) complete(a *App) error {
 	if a.Name == "" || len(a.Name) > maxName || slices.ContainsFunc([]rune(a.Name), bad) {
 		faults = append(faults, fmt.Errorf("name %q: 1 to %d bytes that can be printed", a.Name, maxName))
 	}
+	template, err := claims.Parse(a.Claims)
+	if err != nil {
+		faults = append(faults, err)
+	}
+	a.Claims = template
 	a.Roles = slices.Compact(slices.Sorted(slices.Values(a.Roles)))
 	for _, r := range a.Roles {
 		if err := catalog.ValidRole(r); err != nil {
