@@ -25,6 +25,7 @@ type Store interface {
 	session.Store
 	keyring.Store
 	feed.Store
+	audit.Log
 
 	// Now is the store's time.
 	Now() (time.Time, error)
@@ -59,6 +60,7 @@ func Run(t *testing.T, open Opener) {
 		"feed":        testFeed,
 		"sweep":       testSweep,
 		"outbox":      testOutbox,
+		"audit":       testAudit,
 		"time":        testTime,
 		"callbacks":   testCallbacks,
 		"concurrency": testConcurrency,
