@@ -11,6 +11,8 @@ import (
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 )
 
@@ -18,21 +20,18 @@ import (
 type GateConfig struct {
 	Verifier *jwt.Verifier // of tokens for the administration API and no other
 	Auth     *httpapi.Authenticator
-
-	// Grants answers the permissions that roles give at this API now.
-	Grants func(roles []string) []string
-
-	Log *slog.Logger // nil means none
+	Catalog  *catalog.Live
+	Log      *slog.Logger // nil means none
 }
 
 // NewGate makes the gate for requests from the network. Our own guard judges
 // the token and asks for the permission, as at any API; then session and
-// account must stand, and the account's roles must give the permission still:
+// account, or the app, must stand, and their roles must give the permission still:
 // what was taken away a moment ago is not in anybody's hands any more, whatever
 // their token says.
 func NewGate(c GateConfig) (Gate, error) {
-	if c.Verifier == nil || c.Auth == nil || c.Grants == nil {
-		return nil, errors.New("administration: verifier, authenticator and grants are required")
+	if c.Verifier == nil || c.Auth == nil || c.Catalog == nil {
+		return nil, errors.New("administration: verifier, authenticator and catalog are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -54,12 +53,16 @@ func NewGate(c GateConfig) (Gate, error) {
 		if err != nil {
 			return admin.Caller{}, err
 		}
-		given := c.Grants(who.Account.Roles)
+		given := c.Catalog.Now().Permissions(who.Roles())
 		if !slices.Contains(given, permission) {
 			return admin.Caller{}, &authz.Denied{Rule: fmt.Sprintf("scope %q, which no role of %s gives any more", permission, t.Subject()), Scope: permission}
 		}
 		still := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
-		return admin.Caller{Actor: call.Actor(r, who.Account.ID, who.Account.Username), Permissions: still}, nil
+		actor := call.Actor(r, who.Account.ID, who.Account.Username)
+		if who.App != nil {
+			actor.Kind, actor.ID, actor.Name = audit.KindApp, string(who.App.ID), who.App.Name
+		}
+		return admin.Caller{Actor: actor, Permissions: still}, nil
 	}, nil
 }
 

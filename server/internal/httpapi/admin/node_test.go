@@ -18,6 +18,7 @@ import (
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -33,7 +34,7 @@ import (
 
 const (
 	issuer   = "https://auth.example.com"
-	audience = issuer + wire.PathAdmin
+	audience = issuer + "/v1/admin"
 	tasks    = "https://tasks.example.com"
 	password = "vier Kühe im Regen"
 )
@@ -48,6 +49,7 @@ type node struct {
 	store    *sqlite.Store
 	accounts *account.Service
 	sessions *session.Service
+	apps     *app.Service
 	admin    *admin.Service
 	made     atomic.Int64 // accounts
 }
@@ -79,14 +81,15 @@ func open(t testing.TB) *node {
 	t.Cleanup(func() { n.store.Close() })
 	root, err := keyring.ParseRootKeys([]byte(keyring.NewRootKey()))
 	must(err)
-	roles := []catalog.Role{{Name: "admin", Scopes: permissions()}, {Name: "viewer", Scopes: []string{"tasks:read"}}}
-	for _, p := range permissions() {
-		roles = append(roles, catalog.Role{Name: only(p), Scopes: []string{p}})
-	}
-	registered, err := catalog.New([]catalog.API{{Audience: tasks}, {Audience: audience}}, roles)
+	registered, err := catalog.Open(t.Context(), catalog.Config{Store: n.store, Issuer: issuer})
 	must(err)
+	roles := []catalog.Role{{Name: "viewer", Permissions: []string{"tasks:read"}}}
+	for _, p := range permissions() {
+		roles = append(roles, catalog.Role{Name: only(p), Permissions: []string{p}})
+	}
+	must(registered.Seed(t.Context(), []catalog.API{{Audience: tasks}}, roles))
 	ring, err := keyring.Open(t.Context(), keyring.Config{
-		Store: n.store, Root: root, Algorithms: registered.Algorithms(),
+		Store: n.store, Root: root, Algorithms: registered.Now().Algorithms(),
 		AccessRetire: time.Hour, FeedRetire: time.Hour, RefreshRetire: 7 * 24 * time.Hour,
 	})
 	must(err)
@@ -94,23 +97,22 @@ func open(t testing.TB) *node {
 	must(err)
 	n.sessions, err = session.New(session.Config{Store: n.store, Ring: ring, Catalog: registered, Issuer: issuer})
 	must(err)
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: ring, Audit: n.store})
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: ring, Catalog: registered, Issuer: issuer, Now: time.Now})
+	must(err)
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: ring, Catalog: registered, Apps: n.apps, Audit: n.store})
 	must(err)
 	publisher, err := feed.New(feed.Config{Store: n.store, Ring: ring, Issuer: issuer, Poll: 20 * time.Millisecond})
 	must(err)
 	must(publisher.Look(t.Context()))
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
-		Issuer: issuer, Audiences: registered.Audiences(), Keys: ring.Keys(keyring.Access), Revocations: publisher.Local(), Sessions: n.sessions,
+		Issuer: issuer, Catalog: registered, Keys: ring.Keys(keyring.Access), Revocations: publisher.Local(), Sessions: n.sessions, Apps: n.apps,
 	})
 	must(err)
 	verifier, err := jwt.NewVerifier(jwt.Policy{
 		Issuer: issuer, Audiences: []string{audience}, Keys: ring.Keys(keyring.Access), Revocations: publisher.Local(),
 	})
 	must(err)
-	gate, err := adminapi.NewGate(adminapi.GateConfig{Verifier: verifier, Auth: auth, Grants: func(roles []string) []string {
-		given, _ := registered.Grant(roles, "")
-		return given
-	}})
+	gate, err := adminapi.NewGate(adminapi.GateConfig{Verifier: verifier, Auth: auth, Catalog: registered})
 	must(err)
 	mux := http.NewServeMux()
 	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
