@@ -171,7 +171,7 @@ func TestFLT03FlippedBitsInTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := read(t, s.path)
-	step := 997
+	step := 2003
 	if testing.Short() {
 		step *= 10
 	}
