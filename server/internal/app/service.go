@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -87,7 +88,7 @@ func (s *Service) Create(ctx context.Context, actor audit.Actor, n NewApp) (App,
 		var kept Secret
 		text, kept = newSecret(now, after(now, n.SecretExpires))
 		a.Secrets = []Secret{kept}
-		return a, event("app.create", a.ID, actor), nil
+		return a, withRoles(event("app.create", a.ID, actor), a.Roles), nil
 	})
 	if err != nil {
 		return App{}, "", fmt.Errorf("creating an app: %w", err)
@@ -128,7 +129,7 @@ func (s *Service) Set(ctx context.Context, actor audit.Actor, id ID, e Edit) (Ap
 		assign(&a.Life, e.Life)
 		assign(&a.Claims, e.Claims)
 		err := s.complete(&a)
-		return Step{App: a, Event: event("app.change", id, actor)}, err
+		return Step{App: a, Event: withRoles(event("app.change", id, actor), a.Roles)}, err
 	})
 }
 
@@ -275,6 +276,12 @@ func assign[T any](to *T, from *T) {
 	if from != nil {
 		*to = *from
 	}
+}
+
+// withRoles says which roles an app has from then on.
+func withRoles(e audit.Event, roles []string) audit.Event {
+	e.Targets["roles"] = strings.Join(roles, " ")
+	return e
 }
 
 func event(act string, id ID, actor audit.Actor) audit.Event {

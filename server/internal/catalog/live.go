@@ -159,7 +159,7 @@ func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, erro
 	if err := l.store.KeepLife(ctx, a.complete(l.life).Life); err != nil {
 		return API{}, err
 	}
-	if err := l.store.SaveAPI(ctx, a, event(act("api", a.Version), "api", a.Audience, actor)); err != nil {
+	if err := l.store.SaveAPI(ctx, a, giving(event(act("api", a.Version), "api", a.Audience, actor), a.Permissions)); err != nil {
 		return API{}, fmt.Errorf("API %q: %w", a.Audience, err)
 	}
 	if err := l.Reload(ctx); err != nil {
@@ -200,7 +200,7 @@ func (l *Live) SaveRole(ctx context.Context, actor audit.Actor, r Role) (Role, e
 		return Role{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	r.Claims = template
-	if err := l.store.SaveRole(ctx, r, event(act("role", r.Version), "role", r.Name, actor)); err != nil {
+	if err := l.store.SaveRole(ctx, r, giving(event(act("role", r.Version), "role", r.Name, actor), r.Permissions)); err != nil {
 		return Role{}, fmt.Errorf("role %q: %w", r.Name, err)
 	}
 	if err := l.Reload(ctx); err != nil {
@@ -276,6 +276,12 @@ func act(kind string, version int64) string {
 
 func event(act, kind, id string, actor audit.Actor) audit.Event {
 	return audit.Event{Act: act, Outcome: audit.OK, Targets: map[string]string{kind: id}, Actor: actor}
+}
+
+// giving says which permissions an API or a role has from then on.
+func giving(e audit.Event, permissions []string) audit.Event {
+	e.Targets["permissions"] = strings.Join(permissions, " ")
+	return e
 }
 
 func set(all []string) []string { return slices.Compact(slices.Sorted(slices.Values(all))) }
