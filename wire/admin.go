@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // PathAdmin begins every route of the administration API. The audience of its
 // tokens is the issuer with this behind it.
@@ -132,4 +135,133 @@ type AuditActor struct {
 type AuditList struct {
 	Events []AuditEvent `json:"events"`
 	Next   string       `json:"next,omitempty"`
+}
+
+// API is a protected resource that tokens are made for.
+type API struct {
+	Audience    string          `json:"audience"` // as it stands in aud
+	Name        string          `json:"name,omitempty"`
+	Permissions []string        `json:"permissions"`
+	Life        int64           `json:"life,omitempty"`      // of its access tokens, in seconds; absent: the server's own default
+	Algorithm   string          `json:"algorithm,omitempty"` // what its tokens are signed with; absent: ES256
+	Default     bool            `json:"default,omitempty"`   // what a log-in gets that names none
+	Claims      json.RawMessage `json:"claims,omitempty"`    // template of custom claims
+	BuiltIn     bool            `json:"built_in,omitempty"`  // the server's own, which is never changed
+}
+
+// APIList answers GET /v1/admin/apis.
+type APIList struct {
+	APIs []API `json:"apis"`
+}
+
+// APICreate is the body of POST /v1/admin/apis.
+type APICreate struct {
+	Audience    string          `json:"audience"` // an absolute URI without a fragment
+	Name        string          `json:"name,omitempty"`
+	Permissions []string        `json:"permissions,omitempty"`
+	Life        int64           `json:"life,omitempty"` // seconds
+	Algorithm   string          `json:"algorithm,omitempty"`
+	Default     bool            `json:"default,omitempty"`
+	Claims      json.RawMessage `json:"claims,omitempty"`
+}
+
+// APIPatch is the body of PATCH /v1/admin/apis/{audience}; what is absent stays
+// as it is.
+type APIPatch struct {
+	Name        *string          `json:"name,omitempty"`
+	Permissions *[]string        `json:"permissions,omitempty"` // all that it has afterwards
+	Life        *int64           `json:"life,omitempty"`        // seconds; 0: the server's own default
+	Algorithm   *string          `json:"algorithm,omitempty"`
+	Default     *bool            `json:"default,omitempty"`
+	Claims      *json.RawMessage `json:"claims,omitempty"` // {} takes the template away
+}
+
+// Role gives permissions to the accounts and apps that hold it.
+type Role struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Permissions []string        `json:"permissions"`
+	Claims      json.RawMessage `json:"claims,omitempty"` // template of custom claims
+	BuiltIn     bool            `json:"built_in,omitempty"`
+}
+
+// RoleList answers GET /v1/admin/roles.
+type RoleList struct {
+	Roles []Role `json:"roles"`
+}
+
+// RoleCreate is the body of POST /v1/admin/roles.
+type RoleCreate struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Permissions []string        `json:"permissions,omitempty"`
+	Claims      json.RawMessage `json:"claims,omitempty"`
+}
+
+// RolePatch is the body of PATCH /v1/admin/roles/{name}; what is absent stays
+// as it is.
+type RolePatch struct {
+	Description *string          `json:"description,omitempty"`
+	Permissions *[]string        `json:"permissions,omitempty"` // all that it gives afterwards
+	Claims      *json.RawMessage `json:"claims,omitempty"`      // {} takes the template away
+}
+
+// App is a service that may have tokens of its own.
+type App struct {
+	ID        string          `json:"id"` // its client_id, and the subject of its tokens
+	Name      string          `json:"name"`
+	Roles     []string        `json:"roles"`
+	Audiences []string        `json:"audiences"`        // that it may have tokens for; the first where it asks for none
+	Life      int64           `json:"life,omitempty"`   // of its access tokens, in seconds; absent: that of the API
+	Claims    json.RawMessage `json:"claims,omitempty"` // template of custom claims
+	Disabled  bool            `json:"disabled"`
+	Secrets   []AppSecret     `json:"secrets"` // oldest first
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+}
+
+// AppSecret is what is known of a secret: not the secret.
+type AppSecret struct {
+	ID         string     `json:"id"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`   // absent: never
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"` // to the minute
+}
+
+// AppList answers GET /v1/admin/apps.
+type AppList struct {
+	Apps []App  `json:"apps"`
+	Next string `json:"next,omitempty"`
+}
+
+// AppCreate is the body of POST /v1/admin/apps.
+type AppCreate struct {
+	Name            string          `json:"name"`
+	Roles           []string        `json:"roles,omitempty"`
+	Audiences       []string        `json:"audiences,omitempty"` // absent: the default API
+	Life            int64           `json:"life,omitempty"`      // seconds
+	Claims          json.RawMessage `json:"claims,omitempty"`
+	SecretExpiresIn int64           `json:"secret_expires_in,omitempty"` // seconds; absent: never
+}
+
+// AppPatch is the body of PATCH /v1/admin/apps/{id}; what is absent stays as it
+// is.
+type AppPatch struct {
+	Name      *string          `json:"name,omitempty"`
+	Roles     *[]string        `json:"roles,omitempty"`
+	Audiences *[]string        `json:"audiences,omitempty"`
+	Life      *int64           `json:"life,omitempty"`   // seconds; 0: that of the API
+	Claims    *json.RawMessage `json:"claims,omitempty"` // {} takes the template away
+}
+
+// AppWithSecret answers POST /v1/admin/apps and POST
+// /v1/admin/apps/{id}/secrets: the only time that the secret is told.
+type AppWithSecret struct {
+	App    App    `json:"app"`
+	Secret string `json:"secret"`
+}
+
+// AppSecretCreate is the body of POST /v1/admin/apps/{id}/secrets.
+type AppSecretCreate struct {
+	ExpiresIn int64 `json:"expires_in,omitempty"` // seconds; absent: never
 }

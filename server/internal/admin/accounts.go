@@ -16,6 +16,9 @@ func (s *Service) CreateAccount(ctx context.Context, caller Caller, n account.Ne
 	if err := allow(caller, AccountsWrite); err != nil {
 		return account.Account{}, err
 	}
+	if err := s.reachesRoles(caller, n.Roles); err != nil {
+		return account.Account{}, err
+	}
 	if err := validRoles(n.Roles); err != nil {
 		return account.Account{}, err
 	}
@@ -121,6 +124,9 @@ func (s *Service) SetRoles(ctx context.Context, caller Caller, id account.ID, ro
 	if err := s.mayChange(ctx, caller, id); err != nil {
 		return account.Account{}, err
 	}
+	if err := s.reachesRoles(caller, roles); err != nil {
+		return account.Account{}, err
+	}
 	if err := validRoles(roles); err != nil {
 		return account.Account{}, err
 	}
@@ -133,11 +139,14 @@ func (s *Service) mayChange(ctx context.Context, caller Caller, id account.ID) e
 	if err := allow(caller, AccountsWrite); err != nil {
 		return err
 	}
-	_, err := s.c.Accounts.Get(ctx, id)
-	if errors.Is(err, fault.ErrNotFound) {
+	a, err := s.c.Accounts.Get(ctx, id)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
 		return fmt.Errorf("account %s: %w", id, err)
+	case err != nil:
+		return err
 	}
-	return err
+	return s.reachesRoles(caller, a.Roles)
 }
 
 // maxRoles keeps tokens, which carry all of an account's roles, small.

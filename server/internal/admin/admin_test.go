@@ -151,6 +151,14 @@ var acts = map[string]struct {
 		_, err := s.ExportAudit(ctx, c, nil, 0, nil)
 		return err
 	}},
+	"ChangeAPI": {APIsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ChangeAPI(ctx, c, "x", nil)
+		return err
+	}},
+	"ChangeRole": {RolesWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.ChangeRole(ctx, c, "x", nil)
+		return err
+	}},
 	"ListKeys": {KeysRead, func(ctx context.Context, s *Service, c Caller) error { _, err := s.ListKeys(ctx, c); return err }},
 	"RotateKey": {KeysWrite, func(ctx context.Context, s *Service, c Caller) error {
 		_, err := s.RotateKey(ctx, c, keyring.Access, "ES256", true)

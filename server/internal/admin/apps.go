@@ -12,6 +12,9 @@ func (s *Service) CreateApp(ctx context.Context, caller Caller, n app.NewApp) (a
 	if err := allow(caller, AppsWrite); err != nil {
 		return app.App{}, "", err
 	}
+	if err := s.reachesRoles(caller, n.Roles); err != nil {
+		return app.App{}, "", err
+	}
 	return s.c.Apps.Create(ctx, caller.Actor, n)
 }
 
@@ -33,8 +36,13 @@ func (s *Service) App(ctx context.Context, caller Caller, id app.ID) (app.App, e
 
 // SetApp changes an app: see [app.Service.Set].
 func (s *Service) SetApp(ctx context.Context, caller Caller, id app.ID, e app.Edit) (app.App, error) {
-	if err := allow(caller, AppsWrite); err != nil {
+	if err := s.mayChangeApp(ctx, caller, id); err != nil {
 		return app.App{}, err
+	}
+	if e.Roles != nil {
+		if err := s.reachesRoles(caller, *e.Roles); err != nil {
+			return app.App{}, err
+		}
 	}
 	return s.c.Apps.Set(ctx, caller.Actor, id, e)
 }
@@ -50,7 +58,7 @@ func (s *Service) EnableApp(ctx context.Context, caller Caller, id app.ID) (app.
 }
 
 func (s *Service) setAppDisabled(ctx context.Context, caller Caller, id app.ID, disabled bool) (app.App, error) {
-	if err := allow(caller, AppsWrite); err != nil {
+	if err := s.mayChangeApp(ctx, caller, id); err != nil {
 		return app.App{}, err
 	}
 	return s.c.Apps.SetDisabled(ctx, caller.Actor, id, disabled)
@@ -58,7 +66,7 @@ func (s *Service) setAppDisabled(ctx context.Context, caller Caller, id app.ID, 
 
 // DeleteApp deletes an app and revokes its tokens.
 func (s *Service) DeleteApp(ctx context.Context, caller Caller, id app.ID) error {
-	if err := allow(caller, AppsWrite); err != nil {
+	if err := s.mayChangeApp(ctx, caller, id); err != nil {
 		return err
 	}
 	return s.c.Apps.Delete(ctx, caller.Actor, id)
@@ -67,7 +75,7 @@ func (s *Service) DeleteApp(ctx context.Context, caller Caller, id app.ID) error
 // AddAppSecret makes another secret of an app, which is answered this once. It
 // expires after the given time, where that is not 0.
 func (s *Service) AddAppSecret(ctx context.Context, caller Caller, id app.ID, expires time.Duration) (app.App, string, error) {
-	if err := allow(caller, AppsWrite); err != nil {
+	if err := s.mayChangeApp(ctx, caller, id); err != nil {
 		return app.App{}, "", err
 	}
 	return s.c.Apps.AddSecret(ctx, caller.Actor, id, expires)
@@ -75,7 +83,7 @@ func (s *Service) AddAppSecret(ctx context.Context, caller Caller, id app.ID, ex
 
 // RevokeAppSecret ends a secret and all tokens that its app has.
 func (s *Service) RevokeAppSecret(ctx context.Context, caller Caller, id app.ID, secret string) (app.App, error) {
-	if err := allow(caller, AppsWrite); err != nil {
+	if err := s.mayChangeApp(ctx, caller, id); err != nil {
 		return app.App{}, err
 	}
 	return s.c.Apps.RevokeSecret(ctx, caller.Actor, id, secret)

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
@@ -42,6 +43,20 @@ func (s *Service) SaveAPI(ctx context.Context, caller Caller, a catalog.API) (ca
 	return saved, s.c.Ring.Want(ctx, s.c.Catalog.Now().Algorithms()...)
 }
 
+// ChangeAPI changes what is registered: see SaveAPI. catalog.ErrUnknownAPI;
+// fault.ErrChanged where somebody else was faster.
+func (s *Service) ChangeAPI(ctx context.Context, caller Caller, audience string, edit func(*catalog.API)) (catalog.API, error) {
+	if err := allow(caller, APIsWrite); err != nil {
+		return catalog.API{}, err
+	}
+	a, err := s.c.Catalog.Now().Registered(audience)
+	if err != nil {
+		return catalog.API{}, fmt.Errorf("API %q: %w", audience, err)
+	}
+	edit(&a)
+	return s.SaveAPI(ctx, caller, a)
+}
+
 // DeleteAPI withdraws an API: see [catalog.Live.DeleteAPI].
 func (s *Service) DeleteAPI(ctx context.Context, caller Caller, audience string) error {
 	if err := allow(caller, APIsWrite); err != nil {
@@ -76,12 +91,34 @@ func (s *Service) SaveRole(ctx context.Context, caller Caller, r catalog.Role) (
 	if err := allow(caller, RolesWrite); err != nil {
 		return catalog.Role{}, err
 	}
+	old, _ := s.c.Catalog.Now().Role(r.Name)
+	if err := reaches(caller, slices.Concat(old.Permissions, r.Permissions)...); err != nil {
+		return catalog.Role{}, err
+	}
 	return s.c.Catalog.SaveRole(ctx, caller.Actor, r)
+}
+
+// ChangeRole changes what is registered: see SaveRole. fault.ErrNotFound;
+// fault.ErrChanged where somebody else was faster.
+func (s *Service) ChangeRole(ctx context.Context, caller Caller, name string, edit func(*catalog.Role)) (catalog.Role, error) {
+	if err := allow(caller, RolesWrite); err != nil {
+		return catalog.Role{}, err
+	}
+	r, ok := s.c.Catalog.Now().Role(name)
+	if !ok {
+		return catalog.Role{}, fmt.Errorf("role %q: %w", name, fault.ErrNotFound)
+	}
+	edit(&r)
+	return s.SaveRole(ctx, caller, r)
 }
 
 // DeleteRole deletes a role: see [catalog.Live.DeleteRole].
 func (s *Service) DeleteRole(ctx context.Context, caller Caller, name string) error {
 	if err := allow(caller, RolesWrite); err != nil {
+		return err
+	}
+	old, _ := s.c.Catalog.Now().Role(name)
+	if err := reaches(caller, old.Permissions...); err != nil {
 		return err
 	}
 	return s.c.Catalog.DeleteRole(ctx, caller.Actor, name)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -19,8 +20,8 @@ import (
 const MaxBody = 64 << 10
 
 // Members says which members a body may have: by name, a *string, *bool,
-// *[]string or *json.RawMessage for an object; or a pointer to a pointer to one
-// of the first three where being absent differs from being empty.
+// *int64, *[]string or *json.RawMessage for an object; or a pointer to a pointer
+// to one of these where being absent differs from being empty.
 type Members map[string]any
 
 // ReadJSON reads a body that is one JSON object. Nothing is guessed:
@@ -86,6 +87,10 @@ func readMember(d *json.Decoder, target any) (err error) {
 		*p, err = readBool(d)
 	case **bool:
 		return present(p, d)
+	case *int64:
+		*p, err = readNumber(d)
+	case **int64:
+		return present(p, d)
 	case *[]string:
 		*p, err = readTexts(d)
 	case **[]string:
@@ -95,6 +100,8 @@ func readMember(d *json.Decoder, target any) (err error) {
 		if len(*p) == 0 || (*p)[0] != '{' {
 			return errors.New("an object")
 		}
+	case **json.RawMessage:
+		return present(p, d)
 	default:
 		panic(fmt.Sprintf("httpapi: a body's member cannot be a %T", target))
 	}
@@ -122,6 +129,17 @@ func readBool(d *json.Decoder) (bool, error) {
 		return false, errors.New("true or false")
 	}
 	return b, nil
+}
+
+// readNumber reads a whole number that is not negative; up to 2^53 a float64
+// tells each from its neighbours.
+func readNumber(d *json.Decoder) (int64, error) {
+	t, _ := d.Token()
+	f, ok := t.(float64)
+	if !ok || f < 0 || f > 1<<53 || f != math.Trunc(f) {
+		return 0, errors.New("a whole number")
+	}
+	return int64(f), nil
 }
 
 func readTexts(d *json.Decoder) ([]string, error) {

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/wire"
 )
@@ -65,7 +67,7 @@ func Table() []Route {
 func table(service *admin.Service) []act {
 	s := server{service}
 	var all []act
-	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys(), s.auditLog()} {
+	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys(), s.apis(), s.roles(), s.apps(), s.auditLog()} {
 		all = append(all, part...)
 	}
 	return all
@@ -85,8 +87,12 @@ func refusal(err error) error {
 	switch {
 	case errors.Is(err, admin.ErrForbidden):
 		return httpapi.Refuse(wire.CodeForbidden, err.Error(), err)
-	case errors.Is(err, admin.ErrRoles):
+	case errors.Is(err, admin.ErrRoles), errors.Is(err, catalog.ErrInvalid), errors.Is(err, app.ErrInvalid):
 		return httpapi.Refuse(wire.CodeInvalidRequest, err.Error(), err)
+	case errors.Is(err, catalog.ErrUnknownAPI):
+		return httpapi.Refuse(wire.CodeNotFound, "", err)
+	case errors.Is(err, catalog.ErrBuiltIn), errors.Is(err, catalog.ErrDefault), errors.Is(err, app.ErrSecrets):
+		return httpapi.Refuse(wire.CodeConflict, err.Error(), err)
 	}
 	return err
 }

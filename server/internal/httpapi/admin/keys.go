@@ -58,12 +58,8 @@ func (s server) rotateKey(c *httpapi.Call, r *http.Request, by admin.Caller) err
 }
 
 func keyOf(k keyring.Key) wire.Key {
-	w := wire.Key{ID: k.ID, Purpose: k.Purpose, Algorithm: string(k.Algorithm), State: k.State, CreatedAt: k.CreatedAt, ActiveAt: k.ActiveAt}
-	if !k.RetiredAt.IsZero() {
-		w.RetiredAt = &k.RetiredAt
+	return wire.Key{
+		ID: k.ID, Purpose: k.Purpose, Algorithm: string(k.Algorithm), State: k.State, CreatedAt: k.CreatedAt, ActiveAt: k.ActiveAt,
+		RetiredAt: optional(k.RetiredAt), GoneAt: optional(k.GoneAt),
 	}
-	if !k.GoneAt.IsZero() {
-		w.GoneAt = &k.GoneAt
-	}
-	return w
 }

@@ -1,54 +1,128 @@
 package admin_test
 
 import (
-	"fmt"
+	"context"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
+	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	adminapi "github.com/jotsmith/jotsmith/server/internal/httpapi/admin"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// A call is how a route is used: what stands for {id} in its path, and a body.
+// A call is how a route is used.
 type call struct {
 	status int // where it is allowed
-	id     func(p person) string
 	query  string
-	body   any
+	body   func(n *node) any
+
+	// ids is what stands in the path, of or for somebody: a value for each
+	// wildcard.
+	ids func(n *node, p person) []string
 }
 
-func anAccount(p person) string { return string(p.id) }
-func aSession(p person) string  { return p.tokens.SessionID }
+func body(v any) func(*node) any { return func(*node) any { return v } }
+
+func anAccount(_ *node, p person) []string { return []string{string(p.id)} }
+func aSession(_ *node, p person) []string  { return []string{p.tokens.SessionID} }
+
+func anAPI(n *node, _ person) []string {
+	a, err := n.admin.SaveAPI(context.Background(), operator, catalog.API{Audience: n.name("https://api.example.com/")})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return []string{url.PathEscape(a.Audience)}
+}
+
+func aRole(n *node, _ person) []string {
+	r, err := n.admin.SaveRole(context.Background(), operator, catalog.Role{Name: n.name("role")})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return []string{r.Name}
+}
+
+func anApp(n *node, _ person) []string {
+	a, _, err := n.admin.CreateApp(context.Background(), operator, app.NewApp{Name: n.name("app")})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return []string{string(a.ID), a.Secrets[0].ID}
+}
 
 // calls is a good call of every route. One that is added to the table and not
 // here fails the test.
 var calls = map[string]call{
-	"GET /v1/admin/accounts":                  {status: 200, query: "?role=admin&disabled=false&limit=5"},
-	"POST /v1/admin/accounts":                 {status: 201, body: wire.AccountCreate{Password: password}},
-	"GET /v1/admin/accounts/{id}":             {status: 200, id: anAccount},
-	"PATCH /v1/admin/accounts/{id}":           {status: 200, id: anAccount, body: `{"display_name":"Somebody"}`},
-	"PUT /v1/admin/accounts/{id}/password":    {status: 204, id: anAccount, body: wire.AccountPassword{Password: "fünf Kühe im Schnee"}},
-	"PUT /v1/admin/accounts/{id}/roles":       {status: 200, id: anAccount, body: wire.AccountRoles{Roles: []string{"viewer"}}},
-	"POST /v1/admin/accounts/{id}/disable":    {status: 200, id: anAccount},
-	"POST /v1/admin/accounts/{id}/enable":     {status: 200, id: anAccount},
-	"GET /v1/admin/accounts/{id}/sessions":    {status: 200, id: anAccount},
-	"DELETE /v1/admin/accounts/{id}/sessions": {status: 200, id: anAccount},
-	"GET /v1/admin/sessions/{id}":             {status: 200, id: aSession},
-	"DELETE /v1/admin/sessions/{id}":          {status: 204, id: aSession},
-	"GET /v1/admin/keys":                      {status: 200},
-	"GET /v1/admin/audit":                     {status: 200, query: "?act=account.&outcome=ok&since=2020-01-01T00:00:00Z&limit=3"},
-	"POST /v1/admin/keys/rotate":              {status: 200, body: wire.KeyRotate{Purpose: "access", Now: true}},
+	"GET /v1/admin/accounts": {status: 200, query: "?role=admin&disabled=false&limit=5"},
+	"POST /v1/admin/accounts": {status: 201, body: func(n *node) any {
+		return wire.AccountCreate{Username: n.name("new"), Password: password, Roles: []string{"viewer"}}
+	}},
+	"GET /v1/admin/accounts/{id}":             {status: 200, ids: anAccount},
+	"PATCH /v1/admin/accounts/{id}":           {status: 200, ids: anAccount, body: body(`{"display_name":"Somebody"}`)},
+	"PUT /v1/admin/accounts/{id}/password":    {status: 204, ids: anAccount, body: body(wire.AccountPassword{Password: "fünf Kühe im Schnee"})},
+	"PUT /v1/admin/accounts/{id}/roles":       {status: 200, ids: anAccount, body: body(wire.AccountRoles{Roles: []string{"viewer"}})},
+	"POST /v1/admin/accounts/{id}/disable":    {status: 200, ids: anAccount},
+	"POST /v1/admin/accounts/{id}/enable":     {status: 200, ids: anAccount},
+	"GET /v1/admin/accounts/{id}/sessions":    {status: 200, ids: anAccount},
+	"DELETE /v1/admin/accounts/{id}/sessions": {status: 200, ids: anAccount},
+	"GET /v1/admin/sessions/{id}":             {status: 200, ids: aSession},
+	"DELETE /v1/admin/sessions/{id}":          {status: 204, ids: aSession},
+
+	"GET /v1/admin/keys":         {status: 200},
+	"POST /v1/admin/keys/rotate": {status: 200, body: body(wire.KeyRotate{Purpose: "access", Now: true})},
+
+	"GET /v1/admin/apis":               {status: 200},
+	"POST /v1/admin/apis":              {status: 201, body: func(n *node) any { return wire.APICreate{Audience: n.name("urn:example:"), Life: 60} }},
+	"GET /v1/admin/apis/{audience}":    {status: 200, ids: anAPI},
+	"PATCH /v1/admin/apis/{audience}":  {status: 200, ids: anAPI, body: body(`{"name":"Tasks","permissions":["tasks:read"],"life":60,"claims":{}}`)},
+	"DELETE /v1/admin/apis/{audience}": {status: 204, ids: anAPI},
+
+	"GET /v1/admin/roles": {status: 200},
+	"POST /v1/admin/roles": {status: 201, body: func(n *node) any {
+		return wire.RoleCreate{Name: n.name("role"), Permissions: []string{"tasks:read"}}
+	}},
+	"GET /v1/admin/roles/{name}":    {status: 200, ids: aRole},
+	"PATCH /v1/admin/roles/{name}":  {status: 200, ids: aRole, body: body(`{"permissions":["tasks:read"]}`)},
+	"DELETE /v1/admin/roles/{name}": {status: 204, ids: aRole},
+
+	"GET /v1/admin/apps":                          {status: 200, query: "?limit=2"},
+	"POST /v1/admin/apps":                         {status: 201, body: body(wire.AppCreate{Name: "billing", Roles: []string{"viewer"}})},
+	"GET /v1/admin/apps/{id}":                     {status: 200, ids: anApp},
+	"PATCH /v1/admin/apps/{id}":                   {status: 200, ids: anApp, body: body(`{"name":"billing","roles":["viewer"],"life":60}`)},
+	"DELETE /v1/admin/apps/{id}":                  {status: 204, ids: anApp},
+	"POST /v1/admin/apps/{id}/disable":            {status: 200, ids: anApp},
+	"POST /v1/admin/apps/{id}/enable":             {status: 200, ids: anApp},
+	"POST /v1/admin/apps/{id}/secrets":            {status: 201, ids: anApp, body: body(`{"expires_in":3600}`)},
+	"DELETE /v1/admin/apps/{id}/secrets/{secret}": {status: 200, ids: anApp},
+
+	"GET /v1/admin/audit": {status: 200, query: "?act=account.&outcome=ok&since=2020-01-01T00:00:00Z&limit=3"},
 }
 
-func (c call) send(n *node, r adminapi.Route, id, token string) *httptest.ResponseRecorder {
+var nobodys = [][]string{{"acc_nobody", "nothing"}, {strings.Repeat("x", 500), "nothing"}}
+
+func (c call) send(n *node, r adminapi.Route, ids []string, token string) *httptest.ResponseRecorder {
 	n.t.Helper()
-	body := c.body
-	if create, ok := body.(wire.AccountCreate); ok {
-		create.Username = fmt.Sprintf("new%d", n.made.Add(1))
-		body = create
+	var sent any
+	if c.body != nil {
+		sent = c.body(n)
 	}
-	return n.do(r.Method, strings.Replace(r.Path, "{id}", id, 1)+c.query, body, token)
+	return n.do(r.Method, fill(r.Path, ids)+c.query, sent, token)
+}
+
+var wildcard = regexp.MustCompile(`\{\w+\}`)
+
+// fill puts ids in the place of a path's wildcards.
+func fill(path string, ids []string) string {
+	return wildcard.ReplaceAllStringFunc(path, func(string) string {
+		id := ids[0]
+		ids = ids[1:]
+		return id
+	})
 }
 
 // Every route × every role × whose id it is: one's own, another's, nobody's.
@@ -81,30 +155,36 @@ func TestADM01RouteByRoleByID(t *testing.T) {
 				if has(c, r.Permission) {
 					// What is done to oneself may end one's session: each time anew.
 					by := func() person { return n.person(c.scope, roles...) }
-					own := by()
-					ids := map[string]int{"": use.status}
-					if use.id != nil {
-						ids = map[string]int{use.id(own): use.status, use.id(n.person("")): use.status, "acc_nobody": 404, strings.Repeat("x", 500): 404}
+					if use.ids == nil {
+						if w := use.send(n, r, nil, by().tokens.AccessToken); w.Code != use.status {
+							t.Errorf("status %d, want %d: %s", w.Code, use.status, w.Body)
+						}
+						return
 					}
-					for id, want := range ids {
-						token := own.tokens.AccessToken
-						if use.id == nil || id != use.id(own) {
-							token = by().tokens.AccessToken
-						}
-						if w := use.send(n, r, id, token); w.Code != want {
-							t.Errorf("%q: status %d, want %d: %s", id, w.Code, want, w.Body)
-						}
+					own := by()
+					want := use.status
+					if c.scope != "" && strings.HasPrefix(r.Path, "/v1/admin/accounts/") && r.Permission == admin.AccountsWrite {
+						want = 403 // one's own account may more than this token
+					}
+					if w := use.send(n, r, use.ids(n, own), own.tokens.AccessToken); w.Code != want {
+						t.Errorf("one's own: status %d, want %d: %s", w.Code, want, w.Body)
+					}
+					if w := use.send(n, r, use.ids(n, n.person("")), by().tokens.AccessToken); w.Code != use.status {
+						t.Errorf("another's: status %d, want %d: %s", w.Code, use.status, w.Body)
+					}
+					for _, ids := range nobodys {
+						refused(t, use.send(n, r, ids, by().tokens.AccessToken), wire.CodeNotFound)
 					}
 					return
 				}
-				before := n.recorded()
-				ids := []string{""}
-				if use.id != nil {
-					ids = []string{use.id(standing), use.id(another), "acc_nobody", strings.Repeat("x", 500)}
+				whose := [][]string{nil}
+				if use.ids != nil {
+					whose = append([][]string{use.ids(n, standing), use.ids(n, another)}, nobodys...)
 				}
+				before := n.recorded()
 				var first wire.Problem
-				for i, id := range ids {
-					w := use.send(n, r, id, standing.tokens.AccessToken)
+				for i, ids := range whose {
+					w := use.send(n, r, ids, standing.tokens.AccessToken)
 					p := refused(t, w, wire.CodeForbidden)
 					if challenge := w.Header().Get("WWW-Authenticate"); !strings.Contains(challenge, `error="insufficient_scope", scope="`+r.Permission+`"`) {
 						t.Errorf("challenge %q", challenge)
@@ -147,7 +227,7 @@ func TestADM02EveryMethod(t *testing.T) {
 		paths[r.Path] = true
 	}
 	for path := range paths {
-		target := strings.Replace(path, "{id}", string(boss.id), 1)
+		target := fill(path, []string{string(boss.id), "x"})
 		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW", "get"} {
 			if !routed[method+" "+path] {
 				for _, token := range []string{"", boss.tokens.AccessToken} {
@@ -186,11 +266,12 @@ func TestADM02Head(t *testing.T) {
 		if r.Method != "GET" {
 			continue
 		}
-		use, id := calls["GET "+r.Path], ""
-		if use.id != nil {
-			id = use.id(boss)
+		use := calls["GET "+r.Path]
+		var ids []string
+		if use.ids != nil {
+			ids = use.ids(n, boss)
 		}
-		target := strings.Replace(r.Path, "{id}", id, 1) + use.query
+		target := fill(r.Path, ids) + use.query
 		if w := n.do("HEAD", target, nil, boss.tokens.AccessToken); w.Code != use.status {
 			t.Errorf("HEAD %s: %d", r.Path, w.Code)
 		}

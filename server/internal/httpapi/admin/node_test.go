@@ -51,7 +51,7 @@ type node struct {
 	sessions *session.Service
 	apps     *app.Service
 	admin    *admin.Service
-	made     atomic.Int64 // accounts
+	made     atomic.Int64 // names
 }
 
 // permissions are those that any route demands.
@@ -123,6 +123,9 @@ func open(t testing.TB) *node {
 	return n
 }
 
+// name makes a name of its own.
+func (n *node) name(begin string) string { return fmt.Sprintf("%s%d", begin, n.made.Add(1)) }
+
 // A person has an account and is logged in at the administration API.
 type person struct {
 	id       account.ID
@@ -133,7 +136,7 @@ type person struct {
 // person makes one whose token is for what roles give, or for scope of it.
 func (n *node) person(scope string, roles ...string) person {
 	n.t.Helper()
-	username := fmt.Sprintf("person%d", n.made.Add(1))
+	username := n.name("person")
 	a, err := n.admin.CreateAccount(context.Background(), operator, account.NewAccount{Username: username, Password: password, Roles: roles})
 	if err != nil {
 		n.t.Fatal(err)

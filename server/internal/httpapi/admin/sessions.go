@@ -83,13 +83,9 @@ func (s server) endSession(c *httpapi.Call, r *http.Request, by admin.Caller) er
 }
 
 func sessionOf(s session.Session, alive bool) wire.AccountSession {
-	w := wire.AccountSession{
+	return wire.AccountSession{
 		ID: string(s.ID), Account: string(s.Account), Client: s.Client, Audience: s.Audience, Scope: s.Scope,
 		Device: s.Device, Address: s.Address, Alive: alive,
-		CreatedAt: s.CreatedAt, LastUsedAt: s.RotatedAt, ExpiresAt: s.ExpiresAt, EndReason: s.EndReason,
+		CreatedAt: s.CreatedAt, LastUsedAt: s.RotatedAt, ExpiresAt: s.ExpiresAt, EndedAt: optional(s.EndedAt), EndReason: s.EndReason,
 	}
-	if !s.EndedAt.IsZero() {
-		w.EndedAt = &s.EndedAt
-	}
-	return w
 }
