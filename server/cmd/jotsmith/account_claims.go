@@ -13,7 +13,7 @@ type accountSetClaimsCmd struct {
 
 func (accountSetClaimsCmd) Help() string {
 	return "Custom claims stand in each of the account's access tokens from the next refresh on. " +
-		"Strings may hold the variables $${subject}, $${username}, $${display_name}, $${app} and $${audience}. " +
+		"Strings may hold the variables ${subject}, ${username}, ${display_name}, ${app} and ${audience}. " +
 		"Claims that the server or a standard gives a meaning, such as sub, roles or act, are refused."
 }
 

@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,12 +48,15 @@ func readHash(s string) (passwordHash, error) {
 // A digest is what most systems keep: a salt and what came out.
 type digest struct{ salt, tag []byte }
 
+// check refuses hashes of another length than programs make: what begins like
+// the right one would match too, so that one which was cut short on its way
+// would be a weaker one.
 func (d digest) check() error {
 	switch {
 	case len(d.salt) < minSalt || len(d.salt) > 2*maxBytes:
 		return fmt.Errorf("salt of %d bytes, at least %d and at most %d", len(d.salt), minSalt, 2*maxBytes)
-	case len(d.tag) < minTag || len(d.tag) > maxBytes:
-		return fmt.Errorf("hash of %d bytes, at least %d and at most %d", len(d.tag), minTag, maxBytes)
+	case len(d.tag) != 32 && len(d.tag) != 64:
+		return fmt.Errorf("hash of %d bytes, neither 32 nor 64", len(d.tag))
 	}
 	return nil
 }
@@ -60,7 +64,11 @@ func (d digest) check() error {
 // unbase64 reads what passlib, Django and the PHC form write: with or without
 // padding, and with a dot for the plus.
 func unbase64(s string) ([]byte, error) {
-	return base64.RawStdEncoding.DecodeString(strings.TrimRight(strings.ReplaceAll(s, ".", "+"), "="))
+	b, err := base64.RawStdEncoding.Strict().DecodeString(strings.TrimRight(strings.ReplaceAll(s, ".", "+"), "="))
+	if err != nil {
+		return nil, errBase64 // which quotes nothing
+	}
+	return b, nil
 }
 
 // digestBase64 reads salt and hash in base64, digestText a salt that is taken
@@ -68,7 +76,7 @@ func unbase64(s string) ([]byte, error) {
 func digestBase64(salt, tag string) (digest, error) {
 	s, err := unbase64(salt)
 	if err != nil {
-		return digest{}, errBase64
+		return digest{}, err
 	}
 	return digestText(string(s), tag)
 }
@@ -76,7 +84,7 @@ func digestBase64(salt, tag string) (digest, error) {
 func digestText(salt, tag string) (digest, error) {
 	t, err := unbase64(tag)
 	if err != nil {
-		return digest{}, errBase64
+		return digest{}, err
 	}
 	d := digest{[]byte(salt), t}
 	return d, d.check()
@@ -85,13 +93,13 @@ func digestText(salt, tag string) (digest, error) {
 func digestHex(salt, tag string) (digest, error) {
 	t, err := hex.DecodeString(tag)
 	if err != nil {
-		return digest{}, fmt.Errorf("hash is not hexadecimal")
+		return digest{}, errors.New("hash is not hexadecimal")
 	}
 	d := digest{[]byte(salt), t}
 	return d, d.check()
 }
 
-var errBase64 = fmt.Errorf("salt or hash is not base64")
+var errBase64 = errors.New("salt or hash is not base64")
 
 // number reads a cost between least and most.
 func number(s, what string, least, most uint64) (int, error) {

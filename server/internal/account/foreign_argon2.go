@@ -34,16 +34,22 @@ func parseArgon2(s string) (passwordHash, bool, error) {
 	if !ok {
 		return nil, true, fmt.Errorf("argon2: costs are not m=…,t=…,p=…")
 	}
-	m, err1 := number(costs[0], "argon2: m", 8, maxMemory)
-	t, err2 := number(costs[1], "argon2: t", 1, maxTime)
-	p, err3 := number(costs[2], "argon2: p", 1, maxThreads)
-	d, err4 := digestBase64(part[4], part[5])
-	for _, err := range []error{err1, err2, err3, err4} {
+	m, err1 := number(costs[0], "m", 8, maxMemory)
+	t, err2 := number(costs[1], "t", 1, maxTime)
+	p, err3 := number(costs[2], "p", 1, maxThreads)
+	var err4, err5 error
+	h.salt, err4 = unbase64(part[4])
+	h.tag, err5 = unbase64(part[5])
+	for _, err := range []error{err1, err2, err3, err4, err5} {
 		if err != nil {
-			return nil, true, err
+			return nil, true, fmt.Errorf("argon2: %w", err)
 		}
 	}
-	h.params, h.digest = HashParams{Memory: uint32(m), Time: uint32(t), Threads: uint8(p)}, d
+	// RFC 9106 §3.2: the hash's length goes into it, so a shorter one is another.
+	if len(h.salt) < minSalt || len(h.salt) > maxBytes || len(h.tag) < minTag || len(h.tag) > maxBytes {
+		return nil, true, fmt.Errorf("argon2: salt of %d bytes, hash of %d", len(h.salt), len(h.tag))
+	}
+	h.params = HashParams{Memory: uint32(m), Time: uint32(t), Threads: uint8(p)}
 	return h, true, h.params.check()
 }
 
