@@ -22,6 +22,9 @@ const (
 const (
 	CodeInvalidCredentials   Code = "invalid_credentials"
 	CodeInvalidRefreshToken  Code = "invalid_refresh_token"
+	CodeInvalidClient        Code = "invalid_client"
+	CodeInvalidGrant         Code = "invalid_grant"
+	CodeUnsupportedGrantType Code = "unsupported_grant_type"
 	CodeInvalidScope         Code = "invalid_scope"
 	CodeInvalidTarget        Code = "invalid_target"
 	CodePasswordTooWeak      Code = "password_too_weak"
@@ -56,6 +59,9 @@ var codes = map[Code]struct {
 
 	CodeInvalidCredentials:   {401, "Wrong username or password."},
 	CodeInvalidRefreshToken:  {401, "Refresh token is not valid. Please re-authenticate."},
+	CodeInvalidClient:        {401, "Wrong client id or secret."},
+	CodeInvalidGrant:         {400, "The token is not valid, or is another client's."},
+	CodeUnsupportedGrantType: {400, "This server has no such grant."},
 	CodeInvalidScope:         {400, "The requested scope is not allowed."},
 	CodeInvalidTarget:        {400, "The requested audience is not known."},
 	CodePasswordTooWeak:      {400, "The new password is too weak."},

@@ -264,9 +264,15 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Ring:     n.ring,
 		Feed:     n.feed,
 		Auth:     auth,
+		Catalog:  n.catalog,
+		Sessions: n.sessions,
+		Apps:     n.apps,
 		Ready:    ready,
 		Draining: n.draining,
 	})
+	if err := n.routeAdmin(mux, auth); err != nil {
+		return err
+	}
 	n.handler, err = httpapi.New(mux, httpapi.Config{
 		Realm:   c.Issuer,
 		Hosts:   n.hosts(),

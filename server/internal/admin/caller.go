@@ -45,7 +45,8 @@ func Operator(name string) Caller {
 
 // May says whether the caller has a permission.
 func (c Caller) May(permission string) bool {
-	return c.Kind == audit.KindOperator || c.Kind == audit.KindAccount && permission != "" && slices.Contains(c.Permissions, permission)
+	named := c.Kind == audit.KindAccount || c.Kind == audit.KindApp
+	return c.Kind == audit.KindOperator || named && permission != "" && slices.Contains(c.Permissions, permission)
 }
 
 // allow is the first line of every act.

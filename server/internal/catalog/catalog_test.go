@@ -83,7 +83,7 @@ func TestNewRefuses(t *testing.T) {
 		roles []catalog.Role
 		want  string
 	}{
-				{"empty audience", []catalog.API{{}}, nil, "absolute URI"},
+		{"empty audience", []catalog.API{{}}, nil, "absolute URI"},
 		{"relative", []catalog.API{{Audience: "tasks.example"}}, nil, "absolute URI"},
 		{"fragment", []catalog.API{{Audience: "https://a.example#x"}}, nil, "fragment"},
 		{"empty fragment", []catalog.API{{Audience: "https://a.example#"}}, nil, "fragment"},

@@ -206,6 +206,13 @@ func (a *Authenticator) Genuine(c *Call, r *http.Request) (*jwt.Token, error) {
 	return t, nil
 }
 
+// AppActor is an app as the audit log names it.
+func (c *Call) AppActor(r *http.Request, a app.App) audit.Actor {
+	actor := c.Anonymous(r)
+	actor.Kind, actor.ID, actor.Name = audit.KindApp, string(a.ID), a.Name
+	return actor
+}
+
 // Actor is the caller as the audit log names them.
 func (c *Call) Actor(r *http.Request, subject account.ID, name string) audit.Actor {
 	a := c.Anonymous(r)

@@ -128,7 +128,7 @@ func open(t testing.TB, o options) *node {
 	mux := http.NewServeMux()
 	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
 	oauth.Routes(mux, oauth.Deps{
-		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Draining: draining,
+		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Catalog: n.catalog, Sessions: n.sessions, Apps: n.apps, Draining: draining,
 		Ready: func(ctx context.Context) error {
 			if n.notReady != nil {
 				return n.notReady

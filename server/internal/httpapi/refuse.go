@@ -14,6 +14,7 @@ import (
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/wire"
@@ -70,6 +71,7 @@ var answers = []struct {
 	{jwt.ErrExpired, wire.CodeTokenExpired},
 	{jwt.ErrRevoked, wire.CodeTokenRevoked},
 
+	{app.ErrCredentials, wire.CodeInvalidClient},
 	{account.ErrBusy, wire.CodeServerBusy},
 	{account.ErrCredentials, wire.CodeInvalidCredentials},
 	{account.ErrWeakPassword, wire.CodePasswordTooWeak},
@@ -154,6 +156,8 @@ func (c *Call) refuse(err error) {
 func (c *Call) challenge(p wire.Problem, err error) string {
 	challenge := `Bearer realm="` + c.shell.Realm + `"`
 	switch {
+	case p.Code == wire.CodeInvalidClient:
+		return `Basic realm="` + c.shell.Realm + `"` // RFC 6749 §5.2
 	case p.Status == http.StatusForbidden:
 		challenge += `, error="insufficient_scope"`
 		if d, ok := errors.AsType[*authz.Denied](err); ok && d.Scope != "" {
@@ -195,6 +199,10 @@ func oauthError(p wire.Problem) wire.OAuthError {
 	description := p.Title
 	if p.Detail != "" {
 		description = p.Detail
+	}
+	switch p.Code {
+	case wire.CodeInvalidClient, wire.CodeInvalidGrant, wire.CodeInvalidScope, wire.CodeInvalidTarget, wire.CodeUnsupportedGrantType:
+		return wire.OAuthError{Error: string(p.Code), Description: description} // RFC 8707 §2 adds invalid_target
 	}
 	switch {
 	case p.Status == http.StatusUnauthorized:

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,10 +25,12 @@ type StartRequest struct {
 	Transport string // "" is Body
 }
 
-// Presented is how a refresh token came.
+// Presented is how a refresh token came, and what it was presented for.
 type Presented struct {
 	Client    string // "" is FirstParty
 	Transport string // "" is Body
+	Audience  string // "" is the session's; there is no other
+	Scope     string // of the next access token, "" is all that the session may have
 }
 
 func (p Presented) complete() Presented {
@@ -90,7 +93,7 @@ func (s *Service) first(req StartRequest) (start, error) {
 	if err != nil {
 		return start{}, err
 	}
-	p := Presented{req.Client, req.Transport}.complete()
+	p := Presented{Client: req.Client, Transport: req.Transport}.complete()
 	if p.Transport != Body && p.Transport != Cookie {
 		return start{}, fmt.Errorf("unknown transport %q", p.Transport)
 	}
@@ -140,7 +143,8 @@ var errChanged = errors.New("account changed in the meantime")
 
 // Refresh answers a refresh token with its successor and a new access token.
 // A token that is forged is refused without reading anything. ErrRefused,
-// ErrStoreBehind.
+// ErrStoreBehind; catalog.ErrUnknownAPI and catalog.ErrScope where it is
+// presented for more than the session may have, which consumes nothing.
 func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, p Presented) (Tokens, error) {
 	presented, err := s.minter.parseRefresh(token)
 	if err != nil {
@@ -155,7 +159,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	for range 2 {
 		err = s.store.RefreshSession(ctx, id, func(row Row, now time.Time) (step Step, err error) {
 			o := Decide(row, presented.generation, p.complete(), s.limits, now)
-			tokens, step, err = s.perform(o, row, presented, mac, actor, now)
+			tokens, step, err = s.perform(o, row, presented, p, mac, actor, now)
 			return step, err
 		})
 		if !errors.Is(err, errChanged) {
@@ -178,7 +182,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 // perform says what o changes and mints what it hands out. It runs inside the
 // store's transaction, so that no right taken away in a later one stands in a
 // token.
-func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.SecretKey, actor audit.Actor, now time.Time) (Tokens, Step, error) {
+func (s *Service) perform(o Outcome, row Row, presented refreshToken, p Presented, mac *jwk.SecretKey, actor audit.Actor, now time.Time) (Tokens, Step, error) {
 	refused := fmt.Errorf("%w: %v", ErrRefused, o)
 	audited := func(act, outcome string) *audit.Event {
 		e := event(act, outcome, o.String(), row.Session, actor)
@@ -205,6 +209,10 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 	if err != nil {
 		return Tokens{}, Step{}, fmt.Errorf("%w: %w %q", ErrRefused, err, row.Audience)
 	}
+	scopes, err := p.narrow(registered, api, row)
+	if err != nil {
+		return Tokens{}, Step{}, err
+	}
 	var step Step
 	next := refreshToken{presented.handle, row.Generation}
 	switch o {
@@ -222,7 +230,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}
 		}
 	}
-	tokens, err := s.mint(row, registered, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now)
+	tokens, err := s.mint(row, registered, api, scopes, now)
 	if err != nil {
 		return Tokens{}, Step{}, err
 	}
@@ -231,6 +239,30 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 		return Tokens{}, Step{}, err
 	}
 	return tokens, step, nil
+}
+
+// narrow answers the scopes of the next access token. Nothing can be asked for
+// that the session may not have (RFC 6749 §6).
+func (p Presented) narrow(registered *catalog.Catalog, api catalog.API, row Row) ([]string, error) {
+	if p.Audience != "" {
+		if asked, err := registered.API(p.Audience); err != nil || asked.Audience != api.Audience {
+			return nil, fmt.Errorf("%w: the session is for %s", catalog.ErrUnknownAPI, api.Audience)
+		}
+	}
+	whole := registered.Narrow(api, row.Holder.Roles, row.Scope)
+	if p.Scope == "" {
+		return whole, nil
+	}
+	if len(p.Scope) > maxText {
+		return nil, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(p.Scope), maxText)
+	}
+	asked := slices.Compact(slices.Sorted(strings.FieldsSeq(p.Scope)))
+	for _, s := range asked {
+		if !slices.Contains(whole, s) {
+			return nil, fmt.Errorf("%w: %q", catalog.ErrScope, s)
+		}
+	}
+	return asked, nil
 }
 
 // mint makes an access token as of now, in the store's time, that ends with the

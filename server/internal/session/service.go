@@ -161,6 +161,27 @@ func (s *Service) EndOwn(ctx context.Context, actor audit.Actor, holder account.
 	return s.End(ctx, actor, id, reason)
 }
 
+// EndPresented ends the session that a refresh token belongs to, which needs
+// not be the newest. What is no token of a living session is as it was wanted;
+// ErrRefused where client did not begin the session.
+func (s *Service) EndPresented(ctx context.Context, actor audit.Actor, token, client string) error {
+	presented, err := s.minter.parseRefresh(token)
+	if err != nil {
+		return nil
+	}
+	id := NewID(presented.handle)
+	row, _, err := s.store.Session(ctx, id)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("ending session %s: %w", id, err)
+	case row.Client != client || row.Transport != Body:
+		return fmt.Errorf("%w: %v", ErrRefused, Foreign)
+	}
+	return s.End(ctx, actor, id, "revoked")
+}
+
 // EndAll ends the sessions of holder but for except, where that is not empty,
 // and answers how many.
 func (s *Service) EndAll(ctx context.Context, actor audit.Actor, holder account.ID, except ID, reason string) (int, error) {

@@ -13,6 +13,9 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/checksum"
 )
 
+// RefreshPrefix begins every refresh token.
+const RefreshPrefix = "jsr_"
+
 // Refresh tokens and device tokens look alike:
 //
 //	prefix ‖ base64url(version 1 ‖ MAC-key id 4 ‖ body ‖ MAC 32) ‖ checksum 6
@@ -23,7 +26,7 @@ import (
 // base62, lets scanners for leaked secrets tell a token from a word; it proves
 // nothing. There is one spelling of each token and every other is refused.
 const (
-	refreshPrefix = "jsr_"
+	refreshPrefix = RefreshPrefix
 	devicePrefix  = "jsd_"
 
 	tokenVersion = 1

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 )
 
@@ -44,6 +45,16 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 		})
 	})
 	return facts, h, now, err
+}
+
+// Publish publishes one fact.
+func (s *Store) Publish(ctx context.Context, f feed.Fact, e audit.Event) error {
+	return s.do(ctx, func(t *tx) error {
+		if err := t.record(e); err != nil {
+			return err
+		}
+		return t.publish(f.Kind, f.Value, f.Before, f.Expires)
+	})
 }
 
 // snapshot lets f read one state of the database with several statements.
