@@ -264,6 +264,9 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Ring:     n.ring,
 		Feed:     n.feed,
 		Auth:     auth,
+		Catalog:  n.catalog,
+		Sessions: n.sessions,
+		Apps:     n.apps,
 		Ready:    ready,
 		Draining: n.draining,
 	})
