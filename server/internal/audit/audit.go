@@ -86,6 +86,9 @@ type who struct {
 	Device  string `json:"device,omitempty"`
 }
 
+// saltSize is the size of a salt in bytes.
+const saltSize = 16
+
 const (
 	// maxText bounds each text that a caller can influence.
 	maxText = 256
@@ -112,8 +115,8 @@ func (e Event) Record(at time.Time) (Record, error) {
 		At:       at.UTC().Truncate(time.Microsecond),
 		What:     escape(w),
 		Who:      escape(p),
-		WhatSalt: make([]byte, 16),
-		WhoSalt:  make([]byte, 16),
+		WhatSalt: make([]byte, saltSize),
+		WhoSalt:  make([]byte, saltSize),
 	}
 	rand.Read(r.WhatSalt)
 	rand.Read(r.WhoSalt)

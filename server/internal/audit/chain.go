@@ -74,6 +74,9 @@ func (h Head) Check(e Entry) error {
 		return &Fault{Seq: h.Seq + 1, Why: fmt.Sprintf("it is missing: record %d follows on %d", e.Seq, h.Seq)}
 	case e.Seq <= h.Seq:
 		return &Fault{Seq: h.Seq + 1, Why: fmt.Sprintf("record %d stands in its place", e.Seq)}
+	case len(e.ID) > 255, len(e.WhatSalt) != saltSize, !e.Erased() && len(e.WhoSalt) != saltSize:
+		// Other lengths could move a byte from one field to the next.
+		return &Fault{Seq: e.Seq, Why: "its id or a salt has another length than any record's"}
 	case h.link(e) != e.Link:
 		return &Fault{Seq: e.Seq, Why: "its link does not fit what it says and the record before it"}
 	}

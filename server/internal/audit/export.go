@@ -131,12 +131,12 @@ func (l line) entry() (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("malformed time %.40q", l.At)
 	}
-	e := Entry{Seq: l.Seq, Record: Record{ID: l.ID, At: at, What: l.What, WhatSalt: make([]byte, 16)}}
+	e := Entry{Seq: l.Seq, Record: Record{ID: l.ID, At: at, What: l.What, WhatSalt: make([]byte, saltSize)}}
 	faults := []error{parseBytes(e.WhatSalt, l.WhatSalt), parseBytes(e.Link[:], l.Link)}
 	if l.WhoCommit != "" {
 		faults = append(faults, parseBytes(e.WhoCommit[:], l.WhoCommit))
 	} else {
-		e.Who, e.WhoSalt = l.Who, make([]byte, 16)
+		e.Who, e.WhoSalt = l.Who, make([]byte, saltSize)
 		faults = append(faults, parseBytes(e.WhoSalt, l.WhoSalt))
 	}
 	return e, errors.Join(faults...)

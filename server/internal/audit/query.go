@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -57,20 +58,23 @@ type ShownActor struct {
 	Erased  bool   `json:"erased,omitempty"` // names, address and device were
 }
 
+// Malformed is the outcome that is shown of an entry which cannot be read, so
+// that it does not hide the others; [Verify] says more of it.
+const Malformed = "malformed"
+
 // Show opens an entry for reading. It verifies nothing.
-func (e Entry) Show() (Shown, error) {
+func (e Entry) Show() Shown {
 	var w what
 	var p who
-	if err := json.Unmarshal(e.What, &w); err != nil {
-		return Shown{}, fmt.Errorf("record %d is malformed: %w", e.Seq, err)
-	}
+	err := json.Unmarshal(e.What, &w)
 	if !e.Erased() {
-		if err := json.Unmarshal(e.Who, &p); err != nil {
-			return Shown{}, fmt.Errorf("record %d is malformed: %w", e.Seq, err)
-		}
+		err = errors.Join(err, json.Unmarshal(e.Who, &p))
+	}
+	if err != nil {
+		return Shown{Seq: e.Seq, ID: e.ID, At: e.At, Outcome: Malformed}
 	}
 	return Shown{e.Seq, e.ID, e.At, w.Act, w.Outcome, w.Rule, w.Targets,
-		ShownActor{w.Kind, w.ID, p.Name, p.Address, p.Device, e.Erased()}}, nil
+		ShownActor{w.Kind, w.ID, p.Name, p.Address, p.Device, e.Erased()}}
 }
 
 // Match says whether f selects s.
@@ -101,10 +105,7 @@ func List(ctx context.Context, log Log, q Query) (Page, error) {
 			return Page{}, fmt.Errorf("reading the audit log: %w", err)
 		}
 		for _, e := range page {
-			s, err := e.Show()
-			if err != nil {
-				return Page{}, err
-			}
+			s := e.Show()
 			before = e.Seq
 			if !q.Match(s) {
 				continue
