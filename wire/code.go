@@ -22,10 +22,15 @@ const (
 const (
 	CodeInvalidCredentials   Code = "invalid_credentials"
 	CodeInvalidRefreshToken  Code = "invalid_refresh_token"
+	CodeInvalidClient        Code = "invalid_client"
+	CodeInvalidGrant         Code = "invalid_grant"
+	CodeUnsupportedGrantType Code = "unsupported_grant_type"
 	CodeInvalidScope         Code = "invalid_scope"
 	CodeInvalidTarget        Code = "invalid_target"
 	CodePasswordTooWeak      Code = "password_too_weak"
 	CodeNotFound             Code = "not_found"
+	CodeAlreadyExists        Code = "already_exists"
+	CodeConflict             Code = "conflict"
 	CodeMethodNotAllowed     Code = "method_not_allowed"
 	CodeUnsupportedMediaType Code = "unsupported_media_type"
 	CodeBodyTooLarge         Code = "body_too_large"
@@ -54,10 +59,15 @@ var codes = map[Code]struct {
 
 	CodeInvalidCredentials:   {401, "Wrong username or password."},
 	CodeInvalidRefreshToken:  {401, "Refresh token is not valid. Please re-authenticate."},
+	CodeInvalidClient:        {401, "Wrong client id or secret."},
+	CodeInvalidGrant:         {400, "The token is not valid, or is another client's."},
+	CodeUnsupportedGrantType: {400, "This server has no such grant."},
 	CodeInvalidScope:         {400, "The requested scope is not allowed."},
 	CodeInvalidTarget:        {400, "The requested audience is not known."},
 	CodePasswordTooWeak:      {400, "The new password is too weak."},
 	CodeNotFound:             {404, "Not found."},
+	CodeAlreadyExists:        {409, "There is one of that name already."},
+	CodeConflict:             {409, "The present state does not allow that."},
 	CodeMethodNotAllowed:     {405, "Method not allowed."},
 	CodeUnsupportedMediaType: {415, "The body must be application/json."},
 	CodeBodyTooLarge:         {413, "The body is too large."},

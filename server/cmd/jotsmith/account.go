@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/user"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
-	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 )
 
@@ -20,6 +21,8 @@ type accountCmd struct {
 	Enable      accountEnableCmd      `cmd:"" help:"Let a disabled account log in again."`
 	SetPassword accountSetPasswordCmd `cmd:"" help:"Give an account another password, and end its sessions."`
 	SetRoles    accountSetRolesCmd    `cmd:"" help:"Replace an account's roles."`
+	SetClaims   accountSetClaimsCmd   `cmd:"" help:"Replace an account's custom claims."`
+	Import      accountImportCmd      `cmd:"" help:"Make the accounts of another system, with their password hashes."`
 }
 
 func (accountCmd) Help() string {
@@ -27,30 +30,32 @@ func (accountCmd) Help() string {
 }
 
 // operator is whoever may read and write the data directory.
-func operator() audit.Actor {
-	a := audit.Actor{Kind: audit.KindOperator}
+func operator() admin.Caller {
+	name := ""
 	if u, err := user.Current(); err == nil {
-		a.Name = u.Username
+		name = u.Username
 	}
-	return a
+	return admin.Operator(name)
 }
 
 // accountJSON is an account as --json prints it.
 type accountJSON struct {
-	ID                string    `json:"id"`
-	Username          string    `json:"username"`
-	DisplayName       string    `json:"display_name"`
-	Roles             []string  `json:"roles"`
-	Disabled          bool      `json:"disabled"`
-	CreatedAt         time.Time `json:"created_at"`
-	PasswordChangedAt time.Time `json:"password_changed_at"`
-	Password          string    `json:"password,omitempty"` // where it was generated
+	ID                string          `json:"id"`
+	Username          string          `json:"username"`
+	DisplayName       string          `json:"display_name"`
+	Roles             []string        `json:"roles"`
+	Disabled          bool            `json:"disabled"`
+	External          bool            `json:"external,omitempty"`
+	Claims            json.RawMessage `json:"claims,omitempty"`
+	CreatedAt         time.Time       `json:"created_at"`
+	PasswordChangedAt time.Time       `json:"password_changed_at"`
+	Password          string          `json:"password,omitempty"` // where it was generated
 }
 
 func newAccountJSON(a account.Account) accountJSON {
 	return accountJSON{
 		ID: string(a.ID), Username: a.Username, DisplayName: a.DisplayName, Roles: append([]string{}, a.Roles...),
-		Disabled: a.Disabled, CreatedAt: a.CreatedAt, PasswordChangedAt: a.PasswordChangedAt,
+		Disabled: a.Disabled, External: a.External, Claims: a.Claims, CreatedAt: a.CreatedAt, PasswordChangedAt: a.PasswordChangedAt,
 	}
 }
 
@@ -74,6 +79,8 @@ func accountError(err error, username string) error {
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return hint(fmt.Errorf("there is no account %q", username), "'jotsmith account list' shows them")
+	case errors.Is(err, account.ErrExternal):
+		return hint(fmt.Errorf("%s: %w", username, err), "the system that starts its sessions checks who its holder is")
 	case errors.Is(err, fault.ErrExists):
 		return hint(fmt.Errorf("an account %q exists already; nothing was changed", username),
 			"'jotsmith account set-password' and 'set-roles' change it")
@@ -82,17 +89,20 @@ func accountError(err error, username string) error {
 }
 
 // onAccount opens the data directory for one act on one account.
-func (f accountFlags) onAccount(ctx context.Context, c *console, did string, act func(*node) error) error {
+func (f accountFlags) onAccount(ctx context.Context, c *console, did string, act func(*node, account.ID) error) error {
 	n, err := openOffline(ctx, f.dataFlags, c)
 	if err != nil {
 		return err
 	}
 	defer n.Close()
-	if err := act(n); err != nil {
+	a, err := n.admin.FindAccount(ctx, operator(), f.Username)
+	if err != nil {
 		return accountError(err, f.Username)
 	}
-	a, err := n.accounts.Find(ctx, f.Username)
-	if err != nil {
+	if err := act(n, a.ID); err != nil {
+		return accountError(err, f.Username)
+	}
+	if a, err = n.accounts.Get(ctx, a.ID); err != nil {
 		return err
 	}
 	return f.print(c, a, did, "")

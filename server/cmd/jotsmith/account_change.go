@@ -1,12 +1,16 @@
 package main
 
-import "context"
+import (
+	"context"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
+)
 
 type accountDisableCmd struct{ accountFlags }
 
 func (cmd *accountDisableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.onAccount(ctx, c, "disabled; its sessions have ended", func(n *node) error {
-		_, err := n.admin.DisableAccount(ctx, operator(), cmd.Username)
+	return cmd.onAccount(ctx, c, "disabled; its sessions have ended", func(n *node, id account.ID) error {
+		_, err := n.admin.DisableAccount(ctx, operator(), id)
 		return err
 	})
 }
@@ -14,8 +18,8 @@ func (cmd *accountDisableCmd) Run(ctx context.Context, c *console) error {
 type accountEnableCmd struct{ accountFlags }
 
 func (cmd *accountEnableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.onAccount(ctx, c, "may log in", func(n *node) error {
-		_, err := n.admin.EnableAccount(ctx, operator(), cmd.Username)
+	return cmd.onAccount(ctx, c, "may log in", func(n *node, id account.ID) error {
+		_, err := n.admin.EnableAccount(ctx, operator(), id)
 		return err
 	})
 }
@@ -30,8 +34,8 @@ func (accountSetRolesCmd) Help() string {
 }
 
 func (cmd *accountSetRolesCmd) Run(ctx context.Context, c *console) error {
-	return cmd.onAccount(ctx, c, "has new roles", func(n *node) error {
-		_, err := n.admin.SetRoles(ctx, operator(), cmd.Username, cmd.Role)
+	return cmd.onAccount(ctx, c, "has new roles", func(n *node, id account.ID) error {
+		_, err := n.admin.SetRoles(ctx, operator(), id, cmd.Role)
 		return err
 	})
 }
@@ -47,18 +51,18 @@ func (cmd *accountSetPasswordCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer n.Close()
-	if _, err := n.accounts.Find(ctx, cmd.Username); err != nil {
+	a, err := n.admin.FindAccount(ctx, operator(), cmd.Username)
+	if err != nil {
 		return accountError(err, cmd.Username)
 	}
 	password, generated, err := cmd.read(c, cmd.Username)
 	if err != nil {
 		return err
 	}
-	if err := n.admin.SetPassword(ctx, operator(), cmd.Username, password); err != nil {
+	if err := n.admin.SetPassword(ctx, operator(), a.ID, password); err != nil {
 		return accountError(err, cmd.Username)
 	}
-	a, err := n.accounts.Find(ctx, cmd.Username)
-	if err != nil {
+	if a, err = n.accounts.Get(ctx, a.ID); err != nil {
 		return err
 	}
 	if !generated {

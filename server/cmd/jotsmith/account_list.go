@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+
+	"github.com/jotsmith/jotsmith/server/internal/admin"
 )
 
 type accountListCmd struct {
@@ -28,14 +30,11 @@ func (cmd *accountListCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer n.Close()
-	all, err := n.admin.ListAccounts(ctx, operator(), cmd.After, cmd.Limit)
+	all, next, err := n.admin.ListAccounts(ctx, operator(), admin.AccountFilter{}, cmd.After, cmd.Limit)
 	if err != nil {
 		return err
 	}
-	list := accountList{Accounts: []accountJSON{}}
-	if len(all) == cmd.Limit {
-		list.Next = all[len(all)-1].Username
-	}
+	list := accountList{Accounts: []accountJSON{}, Next: next}
 	var rows [][]string
 	for _, a := range all {
 		list.Accounts = append(list.Accounts, newAccountJSON(a))

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 )
 
 const (
@@ -15,6 +18,7 @@ const (
 	sweepLimit = 200
 
 	clockEvery = 10 * time.Second
+	chainEvery = time.Second
 )
 
 // background is what a node does without being asked. What fails there is
@@ -31,10 +35,12 @@ func (n *node) startBackground() {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.background.cancel = cancel
 	n.background.run(n, ctx, "key ring", n.ring.Run)
+	n.background.run(n, ctx, "catalog", n.watchCatalog)
 	n.background.run(n, ctx, "revocation feed", n.feed.Run)
 	n.background.run(n, ctx, "waking the feed", n.wakeFeed)
 	n.background.run(n, ctx, "sweep", n.sweep)
 	n.background.run(n, ctx, "clock watch", n.watchClock)
+	n.background.run(n, ctx, "audit chain", n.chain)
 }
 
 // run runs f, which ends with ctx or has failed.
@@ -65,6 +71,22 @@ func (b *background) stop() {
 	b.work.Wait()
 }
 
+// watchCatalog follows what other processes register, and has keys for it.
+func (n *node) watchCatalog(ctx context.Context) error {
+	known := n.catalog.Now()
+	return every(ctx, catalog.Poll, func() {
+		err := n.catalog.Reload(ctx)
+		if now := n.catalog.Now(); err == nil && now != known {
+			if err = n.ring.Want(ctx, now.Algorithms()...); err == nil {
+				known = now
+			}
+		}
+		if err != nil && ctx.Err() == nil {
+			n.config.Log.Warn("following what is registered", "err", err)
+		}
+	})
+}
+
 // wakeFeed lets commits be published at once.
 func (n *node) wakeFeed(ctx context.Context) error {
 	for {
@@ -87,6 +109,23 @@ func (n *node) sweep(ctx context.Context) error {
 			}
 			if err != nil || deleted == 0 {
 				return
+			}
+		}
+	})
+}
+
+// chain is the one appender of the audit log. Acts do not wait for it: their
+// events were committed with them.
+func (n *node) chain(ctx context.Context) error {
+	failing := false
+	return every(ctx, chainEvery, func() {
+		err := audit.Chain(ctx, n.store)
+		if was := failing; ctx.Err() == nil && was != (err != nil) {
+			failing = !was
+			if failing {
+				n.config.Log.Error("what is recorded cannot be chained; it waits", "err", err)
+			} else {
+				n.config.Log.Info("what was recorded is chained again")
 			}
 		}
 	})

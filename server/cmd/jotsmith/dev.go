@@ -39,9 +39,8 @@ const tasksAudience = "https://tasks.example"
 
 // devRoles are the roles that the example API knows.
 var devRoles = []catalog.Role{
-	{Name: "admin", Scopes: []string{"tasks:read", "tasks:write"}},
-	{Name: "editor", Scopes: []string{"tasks:read", "tasks:write"}},
-	{Name: "viewer", Scopes: []string{"tasks:read"}},
+	{Name: "editor", Permissions: []string{"tasks:read", "tasks:write"}},
+	{Name: "viewer", Permissions: []string{"tasks:read"}},
 }
 
 // A devPerson is somebody who may log in, with the password in the clear.

@@ -27,8 +27,10 @@ const (
 type commands struct {
 	Dev     devCmd     `cmd:"" help:"Try everything: a token server, a guarded API, and the curl lines to use them."`
 	Serve   serveCmd   `cmd:"" help:"Run the token server."`
+	Config  configCmd  `cmd:"" help:"Check and show the configuration."`
 	Account accountCmd `cmd:"" help:"Create, list and change the accounts that may log in."`
 	Key     keyCmd     `cmd:"" help:"List and rotate the server's own keys."`
+	Audit   auditCmd   `cmd:"" help:"Read, export and verify the record of what was done."`
 	Token   tokenCmd   `cmd:"" help:"Explain or verify a token."`
 	Version versionCmd `cmd:"" help:"Say which version this is."`
 	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does."`
@@ -48,34 +50,15 @@ func main() {
 
 // run is the program but for the process around it.
 func run(args []string, c *console) int {
-	chosen, err := parse(args, c)
+	l, err := parse(args, c)
 	if err != nil {
 		return c.fail(usageError{err})
 	}
-	chosen.BindTo(context.Background(), (*context.Context)(nil))
-	if err := chosen.Run(c); err != nil {
-		return c.fail(err)
+	l.chosen.BindTo(context.Background(), (*context.Context)(nil))
+	if err := l.chosen.Run(c, l); err != nil {
+		return c.fail(l.explain(err))
 	}
 	return exitOK
-}
-
-func parse(args []string, c *console) (*kong.Context, error) {
-	parser, err := kong.New(&commands{},
-		kong.Name("jotsmith"),
-		kong.Description("Issues, verifies, refreshes and revokes JSON Web Tokens for APIs. New here? Run 'jotsmith dev'."),
-		kong.Writers(c.out, c.err),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
-	)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case len(args) == 0:
-		args = []string{"--help"}
-	case args[0] == "help":
-		args = append(args[1:len(args):len(args)], "--help")
-	}
-	return parser.Parse(args)
 }
 
 // A usageError is the caller's mistake in writing the command line.
@@ -103,7 +86,7 @@ func hint(err error, format string, args ...any) error {
 
 // fail tells err on standard error and answers the exit code that it means.
 func (c *console) fail(err error) int {
-	if err == errSilent {
+	if errors.Is(err, errSilent) {
 		return exitFailed
 	}
 	text := strings.ReplaceAll(printable(err.Error()), "\n", "\n  ")

@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,9 @@ func TestScripts(t *testing.T) {
 			"mint":     cmdMint,
 			"makecert": cmdMakeCert,
 			"mode":     cmdMode,
+			"edit":     cmdEdit,
+			"cut":      cmdCut,
+			"noted":    cmdNoted,
 		},
 		RequireUniqueNames: true,
 	})
@@ -111,6 +115,32 @@ func cmdMode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
+// cmdEdit copies a file with a change in it: edit FROM TO OLD NEW
+func cmdEdit(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if !strings.Contains(text, args[2]) {
+		ts.Fatalf("%s does not hold %q", args[0], args[2])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.Replace(text, args[2], args[3], 1)), 0o600))
+}
+
+// cmdCut copies some lines of a file and half of the next: cut FROM TO LINES
+func cmdCut(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	lines := strings.SplitAfter(ts.ReadFile(args[0]), "\n")
+	text := strings.Join(lines[:n], "") + lines[n][:len(lines[n])/2]
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// cmdNoted sets NOTED to the head in the last line of an export.
+func cmdNoted(ts *testscript.TestScript, _ bool, args []string) {
+	var last struct{ Head string }
+	lines := strings.Split(strings.TrimSpace(ts.ReadFile(args[0])), "\n")
+	ts.Check(json.Unmarshal([]byte(lines[len(lines)-1]), &last))
+	ts.Setenv("NOTED", last.Head)
+}
+
 const (
 	testIssuer   = "https://auth.example.com"
 	testAudience = "https://tasks.example.com"
@@ -156,17 +186,32 @@ func cmdMint(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // cmdMakeCert writes cert.pem and cert.key for 127.0.0.1.
-func cmdMakeCert(ts *testscript.TestScript, _ bool, _ []string) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	ts.Check(err)
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+func cmdMakeCert(ts *testscript.TestScript, _ bool, args []string) {
+	c := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	if len(args) > 0 { // such as -1h, one that expired an hour ago
+		life, err := time.ParseDuration(args[0])
+		ts.Check(err)
+		c.NotAfter = time.Now().Add(life)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	der, key, err := selfSigned(c)
 	ts.Check(err)
 	raw, err := x509.MarshalPKCS8PrivateKey(key)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs("cert.pem"), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600))
 	ts.Check(os.WriteFile(ts.MkAbs("cert.key"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw}), 0o600))
+}
+
+// selfSigned completes c to a certificate for 127.0.0.1.
+func selfSigned(c *x509.Certificate) (der []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, err
+	}
+	c.Subject = pkix.Name{CommonName: "test"}
+	c.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	c.NotBefore = time.Now().Add(-48 * time.Hour)
+	if c.NotAfter.IsZero() {
+		c.NotAfter = time.Now().Add(90 * 24 * time.Hour)
+	}
+	der, err = x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	return der, key, err
 }

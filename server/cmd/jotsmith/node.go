@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -35,11 +38,14 @@ type nodeConfig struct {
 	RootKeyMade func(path string) // told where a root key was made; may be nil
 
 	Issuer       string
-	APIs         []catalog.API
-	Roles        []catalog.Role
+	Offline      bool           // for an operator's acts: signs nothing, registers nothing
+	APIs         []catalog.API  // registered where they are not yet; none: the issuer, where there is no other
+	Roles        []catalog.Role // registered where they are not yet
+	AccessLife   time.Duration  // of access tokens for APIs that have no life of their own
 	SessionIdle  time.Duration
 	SessionMax   time.Duration
 	RefreshGrace time.Duration // negative means none
+	Keys         rotation
 
 	Loopback       bool           // listens on loopback only, so that it answers local names only
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
@@ -54,7 +60,8 @@ type node struct {
 	config   nodeConfig
 	store    *sqlite.Store
 	ring     *keyring.Ring
-	catalog  *catalog.Catalog
+	catalog  *catalog.Live
+	apps     *app.Service
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
@@ -97,7 +104,7 @@ func openNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 	if err = n.feed.Look(ctx); err != nil {
 		return nil, fmt.Errorf("reading the revocations: %w", err)
 	}
-	if err = n.openRoutes(); err != nil {
+	if err = n.openRoutes(n.ready); err != nil {
 		return nil, err
 	}
 	n.startBackground()
@@ -107,10 +114,10 @@ func openNode(ctx context.Context, c nodeConfig) (_ *node, err error) {
 // openDomain opens the database and makes the services around it, without
 // routes and without background work.
 func (n *node) openDomain(ctx context.Context) (err error) {
-	if n.catalog, err = catalog.New(n.config.APIs, n.config.Roles); err != nil {
-		return usageError{err}
-	}
 	if err = n.openStore(ctx); err != nil {
+		return err
+	}
+	if err = n.register(ctx); err != nil {
 		return err
 	}
 	return n.openServices()
@@ -136,19 +143,61 @@ func (n *node) openStore(ctx context.Context) error {
 		return err
 	}
 	n.closes = append(n.closes, n.store.Close)
+	issuer := c.Issuer
+	if c.Offline {
+		issuer = offlineIssuer
+	}
+	n.catalog, err = catalog.Open(ctx, catalog.Config{Store: n.store, Issuer: issuer, Life: c.AccessLife, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	margin := cmp.Or(c.Keys.margin, keyMargin)
 	n.ring, err = keyring.Open(ctx, keyring.Config{
 		Store:         n.store,
 		Root:          root,
-		Algorithms:    n.catalog.Algorithms(),
-		AccessRetire:  catalog.MaxLife + keyMargin,
-		FeedRetire:    feedLife + keyMargin,
+		Algorithms:    n.catalog.Now().Algorithms(),
+		Lead:          c.Keys.lead,
+		Every:         c.Keys.every,
+		Poll:          c.Keys.poll,
+		AccessRetire:  catalog.MaxLife + margin, // lives may be raised while this runs
+		FeedRetire:    feedLife + margin,
 		RefreshRetire: maxSessionIdle, // whatever it was or will be
 		Log:           c.Log,
 	})
 	if errors.Is(err, keyring.ErrRootKey) {
 		return hint(err, "name the root key that belongs to this data with --root-key; nothing was changed")
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	n.closes = append(n.closes, n.chainAudit)
+	if c.DangerouslyAcceptClock {
+		return n.store.Record(ctx, audit.Event{Act: "store.accept_clock", Outcome: audit.OK, Actor: operator().Actor})
+	}
+	return nil
+}
+
+// offlineIssuer stands where the issuer is not known.
+const offlineIssuer = "urn:jotsmith:offline"
+
+// register registers what the configuration names and is not registered yet.
+func (n *node) register(ctx context.Context) error {
+	c := n.config
+	if c.Offline {
+		return nil
+	}
+	apis := c.APIs
+	if _, err := n.catalog.Now().API(""); err != nil && len(apis) == 0 {
+		apis = []catalog.API{{Audience: c.Issuer}}
+	}
+	err := n.catalog.Seed(ctx, apis, c.Roles)
+	switch {
+	case errors.Is(err, catalog.ErrInvalid), errors.Is(err, catalog.ErrBuiltIn):
+		return usageError{err}
+	case err != nil:
+		return err
+	}
+	return n.ring.Want(ctx, n.catalog.Now().Algorithms()...)
 }
 
 func (n *node) openServices() (err error) {
@@ -161,6 +210,20 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log})
+	if err != nil {
+		return err
+	}
+	if err = n.openSessions(); err != nil {
+		return err
+	}
+	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	return err
+}
+
+// openSessions makes what a reload makes anew.
+func (n *node) openSessions() (err error) {
+	c := n.config
 	n.sessions, err = session.New(session.Config{
 		Store:    n.store,
 		Ring:     n.ring,
@@ -174,21 +237,19 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	if n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring}); err != nil {
-		return err
-	}
-	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store})
 	return err
 }
 
-func (n *node) openRoutes() error {
+func (n *node) openRoutes(ready func(context.Context) error) error {
 	c := n.config
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
 		Issuer:      c.Issuer,
-		Audiences:   n.catalog.Audiences(),
+		Catalog:     n.catalog,
 		Keys:        n.ring.Keys(keyring.Access),
 		Revocations: n.feed.Local(),
 		Sessions:    n.sessions,
+		Apps:        n.apps,
 		Now:         n.now,
 	})
 	if err != nil {
@@ -201,9 +262,15 @@ func (n *node) openRoutes() error {
 		Ring:     n.ring,
 		Feed:     n.feed,
 		Auth:     auth,
-		Ready:    n.ready,
+		Catalog:  n.catalog,
+		Sessions: n.sessions,
+		Apps:     n.apps,
+		Ready:    ready,
 		Draining: n.draining,
 	})
+	if err := n.routeAdmin(mux, auth); err != nil {
+		return err
+	}
 	n.handler, err = httpapi.New(mux, httpapi.Config{
 		Realm:   c.Issuer,
 		Hosts:   n.hosts(),
@@ -239,12 +306,20 @@ func (n *node) ready(ctx context.Context) error {
 	if err := n.failed(); err != nil {
 		return err
 	}
-	for _, alg := range n.catalog.Algorithms() {
+	for _, alg := range n.catalog.Now().Algorithms() {
 		if _, err := n.ring.Signer(keyring.Access, alg); err != nil {
 			return err
 		}
 	}
 	return n.store.Check(ctx)
+}
+
+// chainAudit puts what was recorded last into the chain. What stays behind, as
+// where the process is killed, is chained at the next start.
+func (n *node) chainAudit() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return audit.Chain(ctx, n.store)
 }
 
 // Close stops the background work and closes the store.

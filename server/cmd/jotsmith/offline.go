@@ -31,14 +31,16 @@ func openOfflineOrMake(ctx context.Context, f dataFlags, c *console) (*node, err
 
 func openOfflineIn(ctx context.Context, dir *dataDir, f dataFlags, c *console) (_ *node, err error) {
 	n := newNode(nodeConfig{
-		Dir:    dir,
-		Issuer: "urn:jotsmith:offline", // signs nothing
-		APIs:   []catalog.API{{Audience: "urn:jotsmith:offline", Life: catalog.MaxLife}},
+		Dir:        dir,
+		Issuer:     offlineIssuer,
+		Offline:    true,
+		AccessLife: catalog.MaxLife,
 		RootKeyMade: func(path string) {
 			fmt.Fprintf(c.err, "Made the root key %s. Keep a copy of it, apart from backups of the data.\n", path)
 		},
 		SessionIdle:            maxSessionIdle,
 		SessionMax:             maxSessionLife,
+		Keys:                   rotation{every: -1}, // rotating on schedule is the server's business
 		DangerouslyAcceptClock: f.DangerouslyAcceptClock,
 		Log:                    slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

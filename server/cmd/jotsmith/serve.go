@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -21,6 +20,8 @@ import (
 
 type serveCmd struct {
 	dataFlags
+	rotationFlags
+	logFlags
 	Addr         string         `default:"127.0.0.1:8080" env:"JOTSMITH_ADDR" placeholder:"HOST:PORT" help:"Where to listen (${default}). Beyond loopback only with TLS, or with --behind-proxy."`
 	Issuer       string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
 	API          []string       `name:"api" sep:" " env:"JOTSMITH_API" placeholder:"AUDIENCE" help:"An API that tokens are made for; repeatable, and the first is the default. None: the issuer itself."`
@@ -33,11 +34,10 @@ type serveCmd struct {
 	TLSKey       string         `and:"tls" env:"JOTSMITH_TLS_KEY" placeholder:"PATH" help:"The certificate's private key, PEM."`
 	BehindProxy  bool           `env:"JOTSMITH_BEHIND_PROXY" help:"A proxy in front of this server does TLS."`
 	TrustedProxy []netip.Prefix `sep:" " env:"JOTSMITH_TRUSTED_PROXY" placeholder:"CIDR" help:"Addresses of that proxy, whose X-Forwarded-For is believed; repeatable. Loopback where ADDR is loopback."`
-	Log          string         `enum:"json,text,auto" default:"auto" env:"JOTSMITH_LOG" placeholder:"FORMAT" help:"Format of the log on standard error: json or text; by default text on a terminal and json elsewhere."`
 }
 
 func (serveCmd) Help() string {
-	return "Stops on SIGINT or SIGTERM: what is under way is answered first, for at most ten seconds; a second signal stops at once.\n\n" +
+	return "Stops on SIGINT or SIGTERM: what is under way is answered first, for at most ten seconds; a second signal stops at once. SIGHUP reads the configuration again, and takes on what can change while it runs.\n\n" +
 		"The first account is made before the server runs: 'jotsmith account create NAME'."
 }
 
@@ -57,15 +57,17 @@ func (r *roleFlag) UnmarshalText(text []byte) error {
 	}
 	r.Name = name
 	if scopes != "" {
-		r.Scopes = strings.Split(scopes, ",")
+		r.Permissions = strings.Split(scopes, ",")
 	}
 	return nil
 }
 
-func (cmd *serveCmd) Run(ctx context.Context, c *console) error {
+func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
-	log := newLog(cmd.Log, c.err)
+	hup, ignore := hangups()
+	defer ignore()
+	log, level := cmd.newLog(c.err)
 
 	cert, err := cmd.check()
 	if err != nil {
@@ -94,13 +96,15 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console) error {
 	}
 	defer n.Close()
 
-	s := newHTTPServer(n.handler, log)
-	if cert != nil {
-		s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12}
-	}
+	r := &running{line: line, node: n, addr: listener.Addr(), level: level}
+	r.handler.Store(&n.handler)
+	r.cert.Store(cert)
+	s := newHTTPServer(r, log)
+	s.TLSConfig = r.tls()
 	all := newServers()
 	all.start(s, listener)
 	log.Info("ready", "addr", listener.Addr().String(), "issuer", config.Issuer, "version", readBuildInfo().Version, "pid", os.Getpid())
+	go r.follow(ctx, c, hup)
 	err = all.wait(ctx, n.drain)
 	log.Info("stopped")
 	return err
@@ -126,12 +130,13 @@ func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	within("--session-idle", cmd.SessionIdle, span(time.Minute), span(maxSessionIdle))
 	within("--session-max", cmd.SessionMax, min(cmd.SessionIdle, span(maxSessionLife)), span(maxSessionLife))
 	within("--refresh-grace", cmd.RefreshGrace, 0, span(10*time.Minute))
+	faults = append(faults, cmd.rotationFlags.check()...)
 	if cmd.Issuer != "" {
 		faults = append(faults, checkIssuer(cmd.Issuer))
 	}
 	if errors.Join(faults...) == nil { // so that the life of tokens is told once
-		apis, roles := cmd.catalog("https://not.known.yet")
-		_, err := catalog.New(apis, roles)
+		apis, roles := cmd.catalog()
+		_, err := catalog.New("https://not.known.yet", apis, roles)
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -173,6 +178,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		SessionIdle:            time.Duration(cmd.SessionIdle),
 		SessionMax:             time.Duration(cmd.SessionMax),
 		RefreshGrace:           time.Duration(cmd.RefreshGrace),
+		Keys:                   cmd.rotation(),
 		Loopback:               onLoopback(cmd.Addr),
 		TrustedProxies:         cmd.TrustedProxy,
 		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,
@@ -191,19 +197,15 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 	if cmd.BehindProxy && len(config.TrustedProxies) == 0 {
 		config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 	}
-	config.APIs, config.Roles = cmd.catalog(config.Issuer)
+	config.APIs, config.Roles = cmd.catalog()
+	config.AccessLife = time.Duration(cmd.AccessLife)
 	return config, nil
 }
 
-// catalog says which APIs and roles the flags name; where none is named, the
-// issuer is the API.
-func (cmd *serveCmd) catalog(issuer string) (apis []catalog.API, roles []catalog.Role) {
-	audiences := cmd.API
-	if len(audiences) == 0 {
-		audiences = []string{issuer}
-	}
-	for _, a := range audiences {
-		apis = append(apis, catalog.API{Audience: a, Life: time.Duration(cmd.AccessLife)})
+// catalog says which APIs and roles the flags name.
+func (cmd *serveCmd) catalog() (apis []catalog.API, roles []catalog.Role) {
+	for _, a := range cmd.API {
+		apis = append(apis, catalog.API{Audience: a})
 	}
 	for _, r := range cmd.Role {
 		roles = append(roles, catalog.Role(r))
@@ -268,11 +270,4 @@ func untilStopped(ctx context.Context, more ...os.Signal) (context.Context, cont
 	ctx, stop := signal.NotifyContext(ctx, append(more, os.Interrupt, syscall.SIGTERM)...)
 	context.AfterFunc(ctx, stop)
 	return ctx, stop
-}
-
-func newLog(format string, w io.Writer) *slog.Logger {
-	if format == "json" || format == "auto" && !isTerminal(w) {
-		return slog.New(slog.NewJSONHandler(w, nil))
-	}
-	return slog.New(slog.NewTextHandler(w, nil))
 }

@@ -6,6 +6,7 @@ package account
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type Account struct {
 	DisplayName string
 	Roles       []string // sorted, without doubles
 	Disabled    bool
+	External    bool            // another system knows who it is: see [External]
+	Claims      json.RawMessage // template of custom claims, see package claims; nil is none
 	// Version is raised by every act on the account. Each session holds a
 	// copy, changed in the same transaction.
 	Version           int64
@@ -40,6 +43,7 @@ type Change struct {
 	Roles        *[]string
 	Disabled     *bool
 	PasswordHash *string // sets PasswordChangedAt too
+	Claims       *json.RawMessage
 
 	// IfPasswordHash is what the password hash must still be, so that who has
 	// shown a password cannot act on it once another one has been set.

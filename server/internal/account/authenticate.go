@@ -134,16 +134,18 @@ func (s *Service) try(ctx context.Context, holder Account, stored, password stri
 	return refusal, better, nil
 }
 
-// check hashes once, whatever it was given. Where the password is right and
-// its hash costs less than it should today, better is another hash of it.
+// check hashes, whatever it was given. Where the password is right and its hash
+// is another system's, or costs less than it should today, better is another
+// hash of it.
 func (s *Service) check(ctx context.Context, holder Account, stored, password string) (refusal, better string) {
-	h, known := s.dummy, false
+	var h passwordHash = s.dummy
+	known := false
 	if stored != "" {
-		parsed, err := parseHash(stored)
+		read, err := readHash(stored)
 		if err != nil {
 			s.log.ErrorContext(ctx, "account cannot log in until its password is set anew", "account", holder.ID, "error", err)
 		} else {
-			h, known = parsed, true
+			h, known = read, true
 		}
 	}
 	normal, ok := normalize(password)
@@ -151,9 +153,15 @@ func (s *Service) check(ctx context.Context, holder Account, stored, password st
 		normal = "" // matches nothing: no password is empty
 	}
 	right := h.matches(normal)
+	own, ours := h.(hash)
+	if !ours && !right && ok && password != normal {
+		right = h.matches(password) // other systems do not normalize
+	}
 	switch {
 	case holder.ID == "":
 		return "unknown", ""
+	case holder.External:
+		return "external", ""
 	case !known:
 		return "malformed_hash", ""
 	case !ok || !right:
@@ -161,7 +169,7 @@ func (s *Service) check(ctx context.Context, holder Account, stored, password st
 	case holder.Disabled:
 		return "disabled", ""
 	}
-	if h.params.cheaper(s.params) {
+	if !ours || own.params.cheaper(s.params) {
 		better = newHash(s.params, normal).String()
 	}
 	return "", better

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/claims"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 )
 
@@ -96,7 +97,7 @@ var (
 // Create makes an account. [ErrUsername], [ErrWeakPassword], [ErrDisplayName],
 // fault.ErrExists; all but the last joined where there are several.
 func (s *Service) Create(ctx context.Context, actor audit.Actor, n NewAccount) (Account, error) {
-	username, err1 := Canonical(n.Username)
+	username, err1 := newUsername(n.Username)
 	if n.DisplayName == "" {
 		n.DisplayName = n.Username
 	}
@@ -110,14 +111,22 @@ func (s *Service) Create(ctx context.Context, actor audit.Actor, n NewAccount) (
 		return Account{}, err
 	}
 	a := Account{ID: NewID(), Username: username, DisplayName: display, Roles: roleSet(n.Roles), Version: 1}
-	return s.store.CreateAccount(ctx, a, h, event("account.create", a.ID, actor))
+	return s.store.CreateAccount(ctx, a, h, withRoles(event("account.create", a.ID, actor), a.Roles))
 }
 
 // Get reads an account. fault.ErrNotFound.
 func (s *Service) Get(ctx context.Context, id ID) (Account, error) { return s.store.Account(ctx, id) }
 
-// Find reads the account of a user name in any spelling. fault.ErrNotFound.
+// Find reads the account of a user name in any spelling, or the external one
+// that is called so. fault.ErrNotFound.
 func (s *Service) Find(ctx context.Context, username string) (Account, error) {
+	if subject, external := strings.CutPrefix(username, externalPrefix); external {
+		a, err := s.store.Account(ctx, ID(subject))
+		if err == nil && !a.External {
+			err = fault.ErrNotFound
+		}
+		return a, err
+	}
 	name, err := Canonical(username)
 	if err != nil {
 		return Account{}, fmt.Errorf("account %q: %w", username, fault.ErrNotFound)
@@ -141,11 +150,14 @@ func (s *Service) SetDisplayName(ctx context.Context, actor audit.Actor, id ID, 
 }
 
 // SetPassword sets a password without asking for the present one and ends all
-// of the account's sessions.
+// of the account's sessions. [ErrWeakPassword], [ErrExternal].
 func (s *Service) SetPassword(ctx context.Context, actor audit.Actor, id ID, password string) error {
 	a, err := s.store.Account(ctx, id)
 	if err != nil {
 		return err
+	}
+	if a.External {
+		return ErrExternal
 	}
 	password, err = newPassword(password, a.Username)
 	if err != nil {
@@ -175,7 +187,18 @@ func (s *Service) SetDisabled(ctx context.Context, actor audit.Actor, id ID, dis
 // this carries the old roles, and those that live keep them to their end.
 func (s *Service) SetRoles(ctx context.Context, actor audit.Actor, id ID, roles []string) (Account, error) {
 	roles = roleSet(roles)
-	return s.store.ChangeAccount(ctx, id, Change{Roles: &roles}, event("account.set_roles", id, actor))
+	return s.store.ChangeAccount(ctx, id, Change{Roles: &roles}, withRoles(event("account.set_roles", id, actor), roles))
+}
+
+// SetClaims replaces the template of the account's custom claims; an empty one
+// takes them away. Sessions go on: the next token carries the new claims.
+// claims.ErrTemplate.
+func (s *Service) SetClaims(ctx context.Context, actor audit.Actor, id ID, template []byte) (Account, error) {
+	kept, err := claims.Parse(template)
+	if err != nil {
+		return Account{}, err
+	}
+	return s.store.ChangeAccount(ctx, id, Change{Claims: &kept}, event("account.set_claims", id, actor))
 }
 
 // hash makes the PHC string of a normalized password, in a slot.
@@ -189,6 +212,12 @@ func (s *Service) hash(ctx context.Context, from netip.Addr, password string) (s
 
 func event(act string, id ID, actor audit.Actor) audit.Event {
 	return audit.Event{Act: act, Outcome: audit.OK, Targets: map[string]string{"account": string(id)}, Actor: actor}
+}
+
+// withRoles says which roles an account has from then on.
+func withRoles(e audit.Event, roles []string) audit.Event {
+	e.Targets["roles"] = strings.Join(roles, " ")
+	return e
 }
 
 func roleSet(roles []string) []string {

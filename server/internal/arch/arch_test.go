@@ -22,17 +22,23 @@ internal/arch:
 i/fault:
 i/audit:
 i/shared:
-i/catalog:          l/jwk
-i/account:          i/audit i/fault
+i/checksum:
+i/claims:
+i/catalog:          i/audit i/claims i/fault l/jwk
+i/mint:             i/claims i/keyring l/jwk l/jwt
+i/account:          i/audit i/claims i/fault
+i/accountfile:      i/account
 i/keyring:          i/audit i/fault l/jwk l/jwt
-i/session:          i/account i/audit i/catalog i/fault i/keyring l/jwk l/jwt
-i/feed:             i/fault i/keyring l/jwt l/revocation
-i/admin:            i/account i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk
-i/store/sqlite:     i/account i/audit i/fault i/feed i/keyring i/session l/jwk l/jwt
-i/store/storetest:  i/account i/audit i/fault i/feed i/keyring i/session l/jwk l/jwt
-i/httpapi:          i/account i/audit i/fault i/session l/guard l/jwt l/wire
+i/app:              i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwt
+i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwk l/jwt
+i/feed:             i/audit i/fault i/keyring l/jwt l/revocation
+i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk
+i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
+i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
+i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire
-i/httpapi/oauth:    i/account i/audit i/fault i/feed i/httpapi i/keyring i/session l/jwt l/revocation l/wire
+i/httpapi/admin:    i/account i/admin i/app i/audit i/catalog i/fault i/httpapi i/keyring i/session l/authz l/guard l/jwk l/jwt l/wire
+i/httpapi/oauth:    i/account i/app i/audit i/catalog i/fault i/feed i/httpapi i/keyring i/session l/jwt l/revocation l/wire
 cmd/jotsmith:       *
 e2e:                *
 `
@@ -70,7 +76,7 @@ func TestNever(t *testing.T) {
 			if imp == "database/sql" && !strings.HasPrefix(pkg, "store/") {
 				t.Errorf("%s must not import %s", pkg, imp)
 			}
-			if imp == "net/http" && slices.Contains([]string{"audit", "catalog", "account", "keyring", "session", "feed", "admin", "shared"}, pkg) {
+			if imp == "net/http" && slices.Contains([]string{"audit", "catalog", "account", "app", "keyring", "session", "feed", "admin", "shared"}, pkg) {
 				t.Errorf("%s must not import %s", pkg, imp)
 			}
 		}

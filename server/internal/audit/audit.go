@@ -4,22 +4,33 @@
 //
 // An event is kept in two parts, what happened and who did it, each with its
 // own random salt, so that the second part can be erased on request without
-// touching the first. This package neither stores nor orders events.
+// touching the first. Events wait in an outbox until one appender puts them, in
+// the order of their commits, into a chain of hashes (see [Head] and [Log]),
+// which tells what was changed, left out or cut off afterwards; an [Export] of
+// it is verified without the data that it came from.
+//
+// This package stores nothing and decides nothing. It cannot find what somebody
+// changed who may write to the log and made all links anew, unless a head was
+// noted where they could not.
 package audit
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // Kinds of actors.
 const (
 	KindAccount   = "account"   // somebody who is logged in
+	KindApp       = "app"       // a service with a secret or a token of its own
 	KindAnonymous = "anonymous" // somebody who is not (a log-in, a refresh)
 	KindOperator  = "operator"  // whoever may read and write the data directory
 	KindSystem    = "system"    // the server itself
@@ -29,7 +40,7 @@ const (
 // fished out of a context.
 type Actor struct {
 	Kind    string
-	ID      string // account id, where Kind is KindAccount
+	ID      string // account id or app id, where Kind is KindAccount or KindApp
 	Name    string // user name, or the operating system's user name
 	Address string // client address without port, empty for local acts
 	Device  string // user agent
@@ -75,42 +86,72 @@ type who struct {
 	Device  string `json:"device,omitempty"`
 }
 
-// maxText bounds each text that a caller can influence.
-const maxText = 256
+// saltSize is the size of a salt in bytes.
+const saltSize = 16
+
+const (
+	// maxText bounds each text that a caller can influence.
+	maxText = 256
+	// maxTarget has room for all the roles that an account may have.
+	maxTarget = 4096
+)
 
 // Record seals the event with its time and a random id.
 func (e Event) Record(at time.Time) (Record, error) {
 	targets := maps.Clone(e.Targets)
 	for kind, id := range targets {
-		targets[kind] = bound(id)
+		targets[kind] = bound(id, maxTarget)
 	}
-	w, err := json.Marshal(what{e.Act, e.Outcome, bound(e.Rule), targets, e.Actor.Kind, bound(e.Actor.ID)})
+	w, err := json.Marshal(what{e.Act, e.Outcome, bound(e.Rule, maxText), targets, e.Actor.Kind, bound(e.Actor.ID, maxText)})
 	if err != nil {
 		return Record{}, fmt.Errorf("encoding audit event %s: %w", e.Act, err)
 	}
-	p, err := json.Marshal(who{bound(e.Actor.Name), bound(e.Actor.Address), bound(e.Actor.Device)})
+	p, err := json.Marshal(who{bound(e.Actor.Name, maxText), bound(e.Actor.Address, maxText), bound(e.Actor.Device, maxText)})
 	if err != nil {
 		return Record{}, fmt.Errorf("encoding audit event %s: %w", e.Act, err)
 	}
 	r := Record{
 		ID:       "evt_" + strings.ToLower(rand.Text()),
 		At:       at.UTC().Truncate(time.Microsecond),
-		What:     w,
-		Who:      p,
-		WhatSalt: make([]byte, 16),
-		WhoSalt:  make([]byte, 16),
+		What:     escape(w),
+		Who:      escape(p),
+		WhatSalt: make([]byte, saltSize),
+		WhoSalt:  make([]byte, saltSize),
 	}
 	rand.Read(r.WhatSalt)
 	rand.Read(r.WhoSalt)
 	return r, nil
 }
 
-// bound cuts s to maxText bytes at a rune's edge.
-func bound(s string) string {
-	if len(s) <= maxText {
+// escape spells out in JSON what could command a terminal or mislead its
+// reader, such as changes of the direction of text. The JSON says the same.
+func escape(text []byte) []byte {
+	if !bytes.ContainsFunc(text, unprintable) {
+		return text
+	}
+	var b []byte
+	for _, r := range string(text) {
+		switch {
+		case !unprintable(r):
+			b = utf8.AppendRune(b, r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, high, low)
+		default:
+			b = fmt.Appendf(b, `\u%04x`, r)
+		}
+	}
+	return b
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// bound cuts s to limit bytes at a rune's edge.
+func bound(s string, limit int) string {
+	if len(s) <= limit {
 		return s
 	}
-	cut := maxText
+	cut := limit
 	for cut > 0 && !utf8.RuneStart(s[cut]) {
 		cut--
 	}

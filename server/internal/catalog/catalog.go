@@ -1,12 +1,14 @@
 // Package catalog knows what may be asked for: the APIs that tokens are made
-// for, and the scopes that a role gives there. It holds no accounts and no
-// tokens, and it decides nothing about a caller.
+// for, and the permissions that a role gives there. A [Catalog] is one
+// immutable state of that, a [Live] the one that stands now, kept in a store.
+// It holds no accounts, no apps and no tokens, and it decides nothing about a
+// caller.
 package catalog
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -16,15 +18,25 @@ import (
 
 // An API is a protected resource (RFC 8707): what a token's audience names.
 type API struct {
-	Audience  string        // the one registered spelling, as it stands in aud
-	Life      time.Duration // of an access token; 0 means [DefaultLife]
-	Algorithm jwk.Algorithm // what its tokens are signed with; "" means ES256
+	Audience    string // the one registered spelling, as it stands in aud
+	Name        string // for people
+	Permissions []string
+	Life        time.Duration   // of an access token; 0 means the server's own default
+	Algorithm   jwk.Algorithm   // what its tokens are signed with; "" means ES256
+	Default     bool            // what a log-in gets that names none
+	Claims      json.RawMessage // template of custom claims, a JSON object; nil is none
+	Version     int64           // raised by every act on it; 0 is one that is not kept yet
+	BuiltIn     bool            // the server's own: never changed, never the default
 }
 
-// A Role gives scopes (RFC 6749 §3.3) to the accounts that hold it.
+// A Role gives permissions to the accounts and apps that hold it.
 type Role struct {
-	Name   string
-	Scopes []string
+	Name        string
+	Description string
+	Permissions []string // scope tokens (RFC 6749 §3.3) of any API
+	Claims      json.RawMessage
+	Version     int64
+	BuiltIn     bool
 }
 
 // Bounds on an access token's life.
@@ -39,26 +51,34 @@ var (
 
 	// ErrScope says that a scope was asked for that the caller's roles do not
 	// give.
-	ErrScope = errors.New("scope not granted by the account's roles")
+	ErrScope = errors.New("scope not granted by the roles")
 )
 
 // A Catalog is immutable and may be used by many goroutines.
 type Catalog struct {
-	apis   []API // the first is the default
-	byName map[string]int
-	scopes map[string][]string
+	apis    []API // complete; those that are no default follow the one that is
+	kept    []API // as registered, in the same order
+	byName  map[string]int
+	roles   map[string]Role
+	longest time.Duration
 }
 
-// New checks apis and roles and reports every fault at once. The first API is
-// the one that a log-in gets that names none.
-func New(apis []API, roles []Role) (*Catalog, error) {
-	c := &Catalog{byName: make(map[string]int), scopes: make(map[string][]string)}
+// New checks apis and roles and reports every fault at once. The default is
+// the API that says so, else the first. The built-in API and roles are added;
+// the former is named after the issuer and left out where that is empty.
+func New(issuer string, apis []API, roles []Role) (*Catalog, error) {
+	c := &Catalog{byName: make(map[string]int), roles: make(map[string]Role)}
 	var faults []error
-	if len(apis) == 0 {
-		faults = append(faults, errors.New("no API is registered"))
+	apis = slices.Clone(apis)
+	if i := slices.IndexFunc(apis, func(a API) bool { return a.Default }); i > 0 {
+		first := apis[i]
+		apis = slices.Insert(slices.Delete(apis, i, i+1), 0, first)
 	}
-	for _, a := range apis {
-		if err := a.complete(); err != nil {
+	if issuer != "" {
+		apis = append(apis, builtInAPI(issuer))
+	}
+	for i, a := range apis {
+		if err := a.check(); err != nil {
 			faults = append(faults, err)
 			continue
 		}
@@ -67,22 +87,21 @@ func New(apis []API, roles []Role) (*Catalog, error) {
 			faults = append(faults, fmt.Errorf("API %q is registered twice", a.Audience))
 			continue
 		}
+		a.Default = i == 0 && !a.BuiltIn
+		a.Permissions = slices.Clone(a.Permissions)
 		c.byName[name] = len(c.apis)
-		c.apis = append(c.apis, a)
+		c.kept = append(c.kept, a)
+		c.apis = append(c.apis, a.complete(DefaultLife))
 	}
-	for _, r := range roles {
-		if err := ValidRole(r.Name); err != nil {
+	for _, r := range slices.Concat(builtInRoles(), roles) {
+		if err := r.check(); err != nil {
 			faults = append(faults, err)
 		}
-		if _, twice := c.scopes[r.Name]; twice {
+		if _, twice := c.roles[r.Name]; twice {
 			faults = append(faults, fmt.Errorf("role %q is registered twice", r.Name))
 		}
-		for _, s := range r.Scopes {
-			if !validScope(s) {
-				faults = append(faults, fmt.Errorf("role %q: malformed scope %q", r.Name, s))
-			}
-		}
-		c.scopes[r.Name] = slices.Clone(r.Scopes)
+		r.Permissions = slices.Clone(r.Permissions)
+		c.roles[r.Name] = r
 	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
@@ -90,37 +109,22 @@ func New(apis []API, roles []Role) (*Catalog, error) {
 	return c, nil
 }
 
-// complete checks a and fills in its defaults.
-func (a *API) complete() error {
+// complete fills in the defaults.
+func (a API) complete(life time.Duration) API {
 	if a.Life == 0 {
-		a.Life = DefaultLife
+		a.Life = life
 	}
 	if a.Algorithm == "" {
 		a.Algorithm = jwk.ES256
 	}
-	u, err := url.Parse(a.Audience)
-	switch {
-	case len(a.Audience) > 512:
-		return fmt.Errorf("audience of %d bytes is too long, at most 512", len(a.Audience))
-	case err != nil || !u.IsAbs() || strings.ContainsFunc(a.Audience, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' }):
-		// RFC 8707 §2: an absolute URI without a fragment. RFC 3986 §2: of
-		// printable ASCII.
-		return fmt.Errorf("audience %q is not an absolute URI without a fragment, such as https://api.example.com", a.Audience)
-	case a.Life < time.Second || a.Life > MaxLife:
-		return fmt.Errorf("API %q: token life %v is outside 1s to %v", a.Audience, a.Life, MaxLife)
-	case a.Algorithm == jwk.HS256:
-		// An API that verifies with a shared secret could mint with it too.
-		return fmt.Errorf("API %q: tokens for APIs are signed with a private key, not with HS256", a.Audience)
-	case !a.Algorithm.Known():
-		return fmt.Errorf("API %q: unknown algorithm %q: use ES256, EdDSA or RS256", a.Audience, a.Algorithm)
-	}
-	return nil
+	return a
 }
 
 // API finds the API of an audience, or the default one where audience is
-// empty. A final slash makes no difference in asking. ErrUnknownAPI otherwise.
+// empty, with its defaults filled in. A final slash makes no difference in
+// asking. ErrUnknownAPI otherwise.
 func (c *Catalog) API(audience string) (API, error) {
-	if audience == "" {
+	if audience == "" && len(c.apis) > 0 && c.apis[0].Default {
 		return c.apis[0], nil
 	}
 	i, ok := c.byName[spelling(audience)]
@@ -128,6 +132,35 @@ func (c *Catalog) API(audience string) (API, error) {
 		return API{}, ErrUnknownAPI
 	}
 	return c.apis[i], nil
+}
+
+// Registered is API as it was registered: a Life of 0 stays 0.
+func (c *Catalog) Registered(audience string) (API, error) {
+	i, ok := c.byName[spelling(audience)]
+	if !ok {
+		return API{}, ErrUnknownAPI
+	}
+	return c.kept[i], nil
+}
+
+// APIs lists the APIs as they were registered, the default one first and the
+// built-in one last.
+func (c *Catalog) APIs() []API { return slices.Clone(c.kept) }
+
+// Role finds a role by its name.
+func (c *Catalog) Role(name string) (Role, bool) {
+	r, ok := c.roles[name]
+	return r, ok
+}
+
+// Roles lists the roles by name.
+func (c *Catalog) Roles() []Role {
+	var all []Role
+	for _, r := range c.roles {
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Role) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // Audiences lists the registered spellings.
@@ -150,28 +183,42 @@ func (c *Catalog) Algorithms() []jwk.Algorithm {
 	return all
 }
 
-// LongestLife is the longest life that any API's access tokens have.
+// LongestLife is the longest life that any API's access tokens have, or have
+// had since the catalog is kept: tokens outlive the API that they were made
+// for.
 func (c *Catalog) LongestLife() time.Duration {
-	longest := time.Duration(0)
+	longest := c.longest
 	for _, a := range c.apis {
 		longest = max(longest, a.Life)
 	}
 	return longest
 }
 
-// Grant answers the scopes of a token: all that roles give where none was
-// asked for, else the asked ones. ErrScope names the first that roles do not
-// give; asked is a space-separated list (RFC 6749 §3.3).
-func (c *Catalog) Grant(roles []string, asked string) ([]string, error) {
+// Permissions answers all that roles give for any API, sorted.
+func (c *Catalog) Permissions(roles []string) []string {
 	var given []string
 	for _, r := range roles {
-		for _, s := range c.scopes[r] {
-			if !slices.Contains(given, s) {
-				given = append(given, s)
-			}
-		}
+		given = append(given, c.roles[r].Permissions...)
 	}
 	slices.Sort(given)
+	return slices.Compact(given)
+}
+
+// Gives says whether one of roles gives a permission.
+func (c *Catalog) Gives(roles []string, permission string) bool {
+	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(c.roles[r].Permissions, permission) })
+}
+
+// given is what roles give for one API.
+func (c *Catalog) given(api API, roles []string) []string {
+	return slices.DeleteFunc(c.Permissions(roles), func(p string) bool { return !slices.Contains(api.Permissions, p) })
+}
+
+// Grant answers the scopes of a token for api: all that roles give there where
+// none was asked for, else the asked ones. ErrScope names the first that roles
+// do not give; asked is a space-separated list (RFC 6749 §3.3).
+func (c *Catalog) Grant(api API, roles []string, asked string) ([]string, error) {
+	given := c.given(api, roles)
 	if asked == "" {
 		return given, nil
 	}
@@ -191,8 +238,8 @@ func (c *Catalog) Grant(roles []string, asked string) ([]string, error) {
 // Narrow is Grant for a refresh: of the scopes asked for when the session
 // began, those that roles still give. Rights that were taken away since are
 // left out, not refused.
-func (c *Catalog) Narrow(roles []string, asked string) []string {
-	given, _ := c.Grant(roles, "")
+func (c *Catalog) Narrow(api API, roles []string, asked string) []string {
+	given := c.given(api, roles)
 	if asked == "" {
 		return given
 	}
@@ -200,23 +247,6 @@ func (c *Catalog) Narrow(roles []string, asked string) []string {
 	slices.Sort(still)
 	still = slices.Compact(still)
 	return slices.DeleteFunc(still, func(s string) bool { return !slices.Contains(given, s) })
-}
-
-// ValidRole says what is wrong with a role's name.
-func ValidRole(name string) error {
-	if len(name) == 0 || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool {
-		return r != '-' && r != '_' && r != ':' && r != '.' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
-	}) {
-		return fmt.Errorf("malformed role %q: a-z, 0-9 and - _ : . in 1 to 64 characters", name)
-	}
-	return nil
-}
-
-// validScope implements scope-token of RFC 6749 §3.3.
-func validScope(s string) bool {
-	return len(s) > 0 && len(s) <= 128 && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r > '~' || r == '"' || r == '\\'
-	})
 }
 
 func spelling(audience string) string { return strings.TrimSuffix(audience, "/") }

@@ -11,15 +11,17 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 )
 
+const issuer = "https://auth.example"
+
 func example(t *testing.T) *catalog.Catalog {
 	t.Helper()
-	c, err := catalog.New([]catalog.API{
-		{Audience: "https://tasks.example"},
+	c, err := catalog.New(issuer, []catalog.API{
+		{Audience: "https://tasks.example", Permissions: []string{"tasks:read", "tasks:write"}},
 		{Audience: "https://files.example/v1/", Life: time.Hour, Algorithm: jwk.EdDSA},
 		{Audience: "urn:example:mail", Life: time.Minute},
 	}, []catalog.Role{
-		{Name: "viewer", Scopes: []string{"tasks:read"}},
-		{Name: "editor", Scopes: []string{"tasks:write", "tasks:read"}},
+		{Name: "viewer", Permissions: []string{"tasks:read"}},
+		{Name: "editor", Permissions: []string{"tasks:write", "tasks:read"}},
 		{Name: "nobody"},
 	})
 	if err != nil {
@@ -67,7 +69,7 @@ func TestAPI(t *testing.T) {
 	if got := c.Algorithms(); !slices.Equal(got, []jwk.Algorithm{jwk.ES256, jwk.EdDSA}) {
 		t.Errorf("Algorithms = %v", got)
 	}
-	if got := c.Audiences(); len(got) != 3 || got[1] != "https://files.example/v1/" {
+	if got := c.Audiences(); len(got) != 4 || got[1] != "https://files.example/v1/" {
 		t.Errorf("Audiences = %v", got)
 	}
 }
@@ -81,7 +83,6 @@ func TestNewRefuses(t *testing.T) {
 		roles []catalog.Role
 		want  string
 	}{
-		{"no API", nil, nil, "no API"},
 		{"empty audience", []catalog.API{{}}, nil, "absolute URI"},
 		{"relative", []catalog.API{{Audience: "tasks.example"}}, nil, "absolute URI"},
 		{"fragment", []catalog.API{{Audience: "https://a.example#x"}}, nil, "fragment"},
@@ -101,22 +102,22 @@ func TestNewRefuses(t *testing.T) {
 		{"role without name", []catalog.API{good}, []catalog.Role{{}}, "malformed role"},
 		{"role in capitals", []catalog.API{good}, []catalog.Role{{Name: "Admin"}}, "malformed role"},
 		{"role too long", []catalog.API{good}, []catalog.Role{{Name: strings.Repeat("a", 65)}}, "malformed role"},
-		{"scope with space", []catalog.API{good}, []catalog.Role{{Name: "a", Scopes: []string{"b c"}}}, "malformed scope"},
-		{"scope with quote", []catalog.API{good}, []catalog.Role{{Name: "a", Scopes: []string{`b"`}}}, "malformed scope"},
-		{"empty scope", []catalog.API{good}, []catalog.Role{{Name: "a", Scopes: []string{""}}}, "malformed scope"},
+		{"scope with space", []catalog.API{good}, []catalog.Role{{Name: "a", Permissions: []string{"b c"}}}, "malformed permission"},
+		{"scope with quote", []catalog.API{good}, []catalog.Role{{Name: "a", Permissions: []string{`b"`}}}, "malformed permission"},
+		{"empty scope", []catalog.API{good}, []catalog.Role{{Name: "a", Permissions: []string{""}}}, "malformed permission"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			if c, err := catalog.New(tt.apis, tt.roles); err == nil || c != nil || !strings.Contains(err.Error(), tt.want) {
+			if c, err := catalog.New(issuer, tt.apis, tt.roles); err == nil || c != nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("New = %v, %v, want an error with %q", c, err, tt.want)
 			}
 		})
 	}
 	t.Run("every fault at once", func(t *testing.T) {
 		t.Parallel()
-		_, err := catalog.New([]catalog.API{{Audience: "x"}, {Audience: "https://a.example", Life: -1}},
-			[]catalog.Role{{Name: "A"}, {Name: "b", Scopes: []string{"c d"}}})
+		_, err := catalog.New(issuer, []catalog.API{{Audience: "x"}, {Audience: "https://a.example", Life: -1}},
+			[]catalog.Role{{Name: "A"}, {Name: "b", Permissions: []string{"c d"}}})
 		if err == nil || strings.Count(err.Error(), "\n") != 3 {
 			t.Errorf("New = %v, want four faults", err)
 		}
@@ -126,6 +127,10 @@ func TestNewRefuses(t *testing.T) {
 func TestGrant(t *testing.T) {
 	t.Parallel()
 	c := example(t)
+	api, err := c.API("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name   string
 		roles  []string
@@ -149,11 +154,11 @@ func TestGrant(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			got, err := c.Grant(tt.roles, tt.asked)
+			got, err := c.Grant(api, tt.roles, tt.asked)
 			if tt.want == nil && !errors.Is(err, catalog.ErrScope) || tt.want != nil && (err != nil || !slices.Equal(got, tt.want)) {
 				t.Errorf("Grant = %q, %v, want %q", got, err, tt.want)
 			}
-			if got := c.Narrow(tt.roles, tt.asked); !slices.Equal(got, tt.narrow) {
+			if got := c.Narrow(api, tt.roles, tt.asked); !slices.Equal(got, tt.narrow) {
 				t.Errorf("Narrow = %q, want %q", got, tt.narrow)
 			}
 		})
@@ -164,13 +169,14 @@ func TestGrant(t *testing.T) {
 func TestCatalogIsImmutable(t *testing.T) {
 	t.Parallel()
 	scopes := []string{"tasks:read"}
-	c, err := catalog.New([]catalog.API{{Audience: "https://a.example"}}, []catalog.Role{{Name: "viewer", Scopes: scopes}})
+	c, err := catalog.New(issuer, []catalog.API{{Audience: "https://a.example", Permissions: slices.Clone(scopes)}}, []catalog.Role{{Name: "viewer", Permissions: scopes}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	api, _ := c.API("")
 	scopes[0] = "admin"
 	for range 2 {
-		got, _ := c.Grant([]string{"viewer"}, "")
+		got, _ := c.Grant(api, []string{"viewer"}, "")
 		if !slices.Equal(got, []string{"tasks:read"}) {
 			t.Fatalf("Grant = %q", got)
 		}

@@ -1,7 +1,8 @@
 // Package feed publishes revocations: a gap-free list of facts, each with an
 // expiry, in the order in which they were committed. It decides nothing; a
 // fact enters the feed only in the transaction of the act that it follows
-// from. The other end is package revocation.
+// from, which for the end of one access token is [Feed.EndToken]. The other end
+// is package revocation.
 package feed
 
 import (
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 )
 
 // A Fact is one revocation as it is kept. On the wire it is only a hash.
@@ -35,4 +37,8 @@ type Store interface {
 	// FeedSince reads, as of one moment, the facts after a position that have
 	// not expired, the head, and the time.
 	FeedSince(ctx context.Context, after uint64) ([]Fact, Head, time.Time, error)
+
+	// Publish publishes one fact in a position of its own, with the event of
+	// the act that it is. Position is set by the store.
+	Publish(ctx context.Context, f Fact, e audit.Event) error
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/revocation"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
@@ -43,6 +44,15 @@ func (m *memory) FeedSince(_ context.Context, after uint64) ([]feed.Fact, feed.H
 		}
 	}
 	return found, m.head, m.now(), m.broken
+}
+
+func (m *memory) Publish(_ context.Context, f feed.Fact, _ audit.Event) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.head.Position++
+	f.Position = m.head.Position
+	m.facts = append(m.facts, f)
+	return m.broken
 }
 
 // end publishes the ends of sessions in one position.

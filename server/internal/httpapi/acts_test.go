@@ -11,6 +11,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/wire"
@@ -22,7 +23,7 @@ func TestOperatorsActs(t *testing.T) {
 	n := open(t, options{})
 	ctx := t.Context()
 	alice, bob := n.login("alice"), n.login("bob")
-	if err := n.admin.SetPassword(ctx, operator, "ALICE", "fünf Kühe im Schnee"); err != nil {
+	if err := n.admin.SetPassword(ctx, operator, n.id("ALICE"), "fünf Kühe im Schnee"); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, n.do("GET", "/v1/me", nil, bearer(alice.AccessToken)), wire.CodeTokenRevoked)
@@ -30,15 +31,15 @@ func TestOperatorsActs(t *testing.T) {
 	read[wire.Me](t, n.do("GET", "/v1/me", nil, bearer(bob.AccessToken)), 200)
 
 	for name, roles := range map[string][]string{"a space": {"big boss"}, "empty": {""}, "too many": strings.Fields(strings.Repeat("x ", 33))} {
-		if _, err := n.admin.SetRoles(ctx, operator, "bob", roles); err == nil {
+		if _, err := n.admin.SetRoles(ctx, operator, n.id("bob"), roles); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 		if _, err := n.admin.CreateAccount(ctx, operator, account.NewAccount{Username: "new", Password: password, Roles: roles}); err == nil {
 			t.Errorf("%s: taken for a new account", name)
 		}
 	}
-	accounts, err := n.admin.ListAccounts(ctx, operator, "alice", 2)
-	if err != nil || len(accounts) != 2 || accounts[0].Username != "bob" || !accounts[1].Disabled {
+	accounts, next, err := n.admin.ListAccounts(ctx, operator, admin.AccountFilter{}, "alice", 2)
+	if err != nil || next != "carol" || len(accounts) != 2 || accounts[0].Username != "bob" || !accounts[1].Disabled {
 		t.Errorf("listed %+v, %v", accounts, err)
 	}
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -18,11 +19,12 @@ import (
 // MaxBody bounds every request body.
 const MaxBody = 64 << 10
 
-// Members says which members a body may have: by name, a *string, or a **string
-// where being absent differs from being empty.
+// Members says which members a body may have: by name, a *string, *bool,
+// *int64, *[]string or *json.RawMessage for an object; or a pointer to a pointer
+// to one of these where being absent differs from being empty.
 type Members map[string]any
 
-// ReadJSON reads a body that is one JSON object of strings. Nothing is guessed:
+// ReadJSON reads a body that is one JSON object. Nothing is guessed:
 // the media type must be application/json; members that were not asked for,
 // are spelled in another case or come twice, null, and text that is no valid
 // Unicode are refused.
@@ -67,19 +69,93 @@ func readObject(body []byte, into Members) error {
 			return fmt.Errorf("member %q comes twice", name)
 		}
 		seen[name] = true
-		t, _ = d.Token()
-		value, ok := t.(string)
-		if !ok || strings.ContainsRune(value, utf8.RuneError) {
-			return fmt.Errorf("member %q is not a string of Unicode text", name)
-		}
-		switch p := target.(type) {
-		case *string:
-			*p = value
-		case **string:
-			*p = &value
+		if err := readMember(d, target); err != nil {
+			return fmt.Errorf("member %q is not %w", name, err)
 		}
 	}
 	return nil
+}
+
+// readMember reads one value; its errors say what is wanted.
+func readMember(d *json.Decoder, target any) (err error) {
+	switch p := target.(type) {
+	case *string:
+		*p, err = readText(d)
+	case **string:
+		return present(p, d)
+	case *bool:
+		*p, err = readBool(d)
+	case **bool:
+		return present(p, d)
+	case *int64:
+		*p, err = readNumber(d)
+	case **int64:
+		return present(p, d)
+	case *[]string:
+		*p, err = readTexts(d)
+	case **[]string:
+		return present(p, d)
+	case *json.RawMessage:
+		_ = d.Decode(p) // valid text
+		if len(*p) == 0 || (*p)[0] != '{' {
+			return errors.New("an object")
+		}
+	case **json.RawMessage:
+		return present(p, d)
+	default:
+		panic(fmt.Sprintf("httpapi: a body's member cannot be a %T", target))
+	}
+	return err
+}
+
+func present[T any](p **T, d *json.Decoder) error {
+	*p = new(T)
+	return readMember(d, *p)
+}
+
+func readText(d *json.Decoder) (string, error) {
+	t, _ := d.Token()
+	s, ok := t.(string)
+	if !ok || strings.ContainsRune(s, utf8.RuneError) {
+		return "", errors.New("a string of Unicode text")
+	}
+	return s, nil
+}
+
+func readBool(d *json.Decoder) (bool, error) {
+	t, _ := d.Token()
+	b, ok := t.(bool)
+	if !ok {
+		return false, errors.New("true or false")
+	}
+	return b, nil
+}
+
+// readNumber reads a whole number that is not negative; up to 2^53 a float64
+// tells each from its neighbours.
+func readNumber(d *json.Decoder) (int64, error) {
+	t, _ := d.Token()
+	f, ok := t.(float64)
+	if !ok || f < 0 || f > 1<<53 || f != math.Trunc(f) {
+		return 0, errors.New("a whole number")
+	}
+	return int64(f), nil
+}
+
+func readTexts(d *json.Decoder) ([]string, error) {
+	all := []string{}
+	if t, _ := d.Token(); t != json.Delim('[') {
+		return nil, errors.New("an array of strings")
+	}
+	for d.More() {
+		s, err := readText(d)
+		if err != nil {
+			return nil, errors.New("an array of strings of Unicode text")
+		}
+		all = append(all, s)
+	}
+	_, _ = d.Token()
+	return all, nil
 }
 
 // ReadForm reads a body of application/x-www-form-urlencoded. Its errors are

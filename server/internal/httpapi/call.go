@@ -54,20 +54,26 @@ type Handler func(c *Call, r *http.Request) error
 // Quick is the time limit of a route that answers at once.
 const Quick = 10 * time.Second
 
+// A Router is where routes are registered: an *http.ServeMux, or a test that
+// wants to know which there are.
+type Router interface {
+	HandleFunc(pattern string, handler func(http.ResponseWriter, *http.Request))
+}
+
 // Handle registers h for a pattern of http.ServeMux. Its request's context ends
 // after limit; 0 is for routes that wait for nothing. The mux answers only
 // inside the shell that [New] makes.
-func Handle(mux *http.ServeMux, pattern string, limit time.Duration, h Handler) {
+func Handle(mux Router, pattern string, limit time.Duration, h Handler) {
 	handle(mux, pattern, limit, false, h)
 }
 
 // HandleOAuth is Handle for an OAuth endpoint: its problem documents have the
 // members error and error_description of RFC 6749 §5.2 too.
-func HandleOAuth(mux *http.ServeMux, pattern string, limit time.Duration, h Handler) {
+func HandleOAuth(mux Router, pattern string, limit time.Duration, h Handler) {
 	handle(mux, pattern, limit, true, h)
 }
 
-func handle(mux *http.ServeMux, pattern string, limit time.Duration, oauth bool, h Handler) {
+func handle(mux Router, pattern string, limit time.Duration, oauth bool, h Handler) {
 	mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		c, ok := w.(*Call)
 		if !ok {

@@ -6,51 +6,77 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 // AuthConfig is what an Authenticator is made of. All but Now are required.
 type AuthConfig struct {
 	Issuer      string
-	Audiences   []string // every registered one
+	Catalog     *catalog.Live // whose APIs' tokens are judged
 	Keys        jwt.Keys
 	Revocations jwt.Revocations // this node's own view
 	Sessions    *session.Service
+	Apps        *app.Service
 	Now         func() time.Time // the store's time; nil means time.Now
 }
 
 // An Authenticator judges this issuer's own access tokens, for whichever of the
 // registered APIs they are. Beyond what a guard can see it asks the store, each
-// time, whether session and account still stand.
+// time, whether session and account, or app, still stand.
 type Authenticator struct {
-	verifier *jwt.Verifier
-	live     *guard.Guard // verifier, for requests
-	genuine  *guard.Guard
-	sessions *session.Service
+	c         AuthConfig
+	verifiers atomic.Pointer[verifiers]
+}
+
+// verifiers are made for the APIs of one catalog.
+type verifiers struct {
+	catalog *catalog.Catalog
+	judge   *jwt.Verifier
+	live    *guard.Guard // judge, for requests
+	genuine *guard.Guard
 }
 
 // NewAuthenticator checks c and reports every fault at once.
 func NewAuthenticator(c AuthConfig) (*Authenticator, error) {
-	p := jwt.Policy{Issuer: c.Issuer, Audiences: c.Audiences, Keys: c.Keys, Revocations: c.Revocations, Now: c.Now}
-	live, verifier, err1 := newGuard(p)
+	var faults []error
+	if c.Sessions == nil || c.Apps == nil {
+		faults = append(faults, errors.New("no sessions or no apps"))
+	}
+	a := &Authenticator{c: c}
+	var now *catalog.Catalog
+	if c.Catalog != nil {
+		now = c.Catalog.Now()
+	}
+	v, err := a.verifiersFor(now)
+	if err := errors.Join(append(faults, err)...); err != nil {
+		return nil, fmt.Errorf("authenticator: %w", err)
+	}
+	a.verifiers.Store(v)
+	return a, nil
+}
+
+func (a *Authenticator) verifiersFor(c *catalog.Catalog) (*verifiers, error) {
+	p := jwt.Policy{Issuer: a.c.Issuer, Keys: a.c.Keys, Revocations: a.c.Revocations, Now: a.c.Now}
+	if c != nil {
+		p.Audiences = c.Audiences()
+	}
+	live, judge, err1 := newGuard(p)
 	p.Revocations = nil
 	p.DangerouslyIgnoreRevocation = true
 	p.DangerouslyIgnoreExpiry = true
 	p.CacheSize = -1
 	genuine, _, err2 := newGuard(p)
-	if c.Sessions == nil {
-		err2 = errors.Join(err2, errors.New("no sessions"))
-	}
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, fmt.Errorf("authenticator: %w", err)
-	}
-	return &Authenticator{verifier, live, genuine, c.Sessions}, nil
+	return &verifiers{c, judge, live, genuine}, errors.Join(err1, err2)
 }
 
 // newGuard makes a guard that has nothing to fetch, and so nothing to close.
@@ -63,40 +89,94 @@ func newGuard(p jwt.Policy) (*guard.Guard, *jwt.Verifier, error) {
 	return g, v, err
 }
 
-// A Caller is who sent a token that is good and whose session stands.
+// verify answers the verifiers for the APIs that are registered now.
+func (a *Authenticator) verify() (*verifiers, error) {
+	now, v := a.c.Catalog.Now(), a.verifiers.Load()
+	if v.catalog == now {
+		return v, nil
+	}
+	v, err := a.verifiersFor(now)
+	if err != nil {
+		return nil, fmt.Errorf("verifying for the APIs that are registered now: %w", err)
+	}
+	a.verifiers.Store(v)
+	return v, nil
+}
+
+// A Caller is who sent a token that is good: somebody whose session stands, or
+// an app. Either is as it is now, which may be less than the token says.
 type Caller struct {
 	Token   *jwt.Token
 	Session session.Session
-	Account account.Account // as it is now, which may be less than the token says
+	Account account.Account
+	App     *app.App // nil: it is an account
 }
 
-// Caller authenticates a request.
+// Subject is the caller's id.
+func (c Caller) Subject() string {
+	if c.App != nil {
+		return string(c.App.ID)
+	}
+	return string(c.Account.ID)
+}
+
+// Roles are those that the caller has now.
+func (c Caller) Roles() []string {
+	if c.App != nil {
+		return c.App.Roles
+	}
+	return c.Account.Roles
+}
+
+// Caller authenticates a request of somebody who is logged in. An app, which
+// has no account, is refused.
 func (a *Authenticator) Caller(c *Call, r *http.Request) (Caller, error) {
-	t, err := a.live.Check(r)
+	caller, err := a.Anybody(c, r)
+	if err == nil && caller.App != nil {
+		return Caller{}, Refuse(wire.CodeForbidden, "an app has no account", nil)
+	}
+	return caller, err
+}
+
+// Anybody authenticates a request of an account or an app.
+func (a *Authenticator) Anybody(c *Call, r *http.Request) (Caller, error) {
+	v, err := a.verify()
 	if err != nil {
 		return Caller{}, err
 	}
-	caller, err := a.standing(r.Context(), t)
+	t, err := v.live.Check(r)
 	if err != nil {
 		return Caller{}, err
 	}
-	c.About(string(caller.Account.ID), string(caller.Session.ID))
+	caller, err := a.Stands(r.Context(), t)
+	if err != nil {
+		return Caller{}, err
+	}
+	c.About(caller.Subject(), string(caller.Session.ID))
 	return caller, nil
 }
 
 // Judge is Caller for a compact string from elsewhere. An error that wraps
 // none of the verdicts of package jwt says nothing about the token.
 func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, error) {
-	t, err := a.verifier.Verify(ctx, compact)
+	v, err := a.verify()
 	if err != nil {
 		return Caller{}, err
 	}
-	return a.standing(ctx, t)
+	t, err := v.judge.Verify(ctx, compact)
+	if err != nil {
+		return Caller{}, err
+	}
+	return a.Stands(ctx, t)
 }
 
-// standing asks the store whether session and account of a good token stand.
-func (a *Authenticator) standing(ctx context.Context, t *jwt.Token) (Caller, error) {
-	row, err := a.sessions.Standing(ctx, session.ID(t.SessionID()))
+// Stands asks the store whether the session and the account of a verified
+// token, or its app, still stand; jwt.ErrRevoked where they do not.
+func (a *Authenticator) Stands(ctx context.Context, t *jwt.Token) (Caller, error) {
+	if t.SessionID() == "" {
+		return a.appStands(ctx, t)
+	}
+	row, err := a.c.Sessions.Standing(ctx, session.ID(t.SessionID()))
 	switch {
 	case errors.Is(err, session.ErrEnded), errors.Is(err, session.ErrDisabled):
 		return Caller{}, fmt.Errorf("%w: %w", jwt.ErrRevoked, err)
@@ -105,18 +185,42 @@ func (a *Authenticator) standing(ctx context.Context, t *jwt.Token) (Caller, err
 	case string(row.Holder.ID) != t.Subject():
 		return Caller{}, fmt.Errorf("%w: its session is of another account", jwt.ErrRevoked)
 	}
-	return Caller{t, row.Session, row.Holder}, nil
+	return Caller{Token: t, Session: row.Session, Account: row.Holder}, nil
+}
+
+func (a *Authenticator) appStands(ctx context.Context, t *jwt.Token) (Caller, error) {
+	found, err := a.c.Apps.Standing(ctx, app.ID(t.Subject()))
+	switch {
+	case errors.Is(err, app.ErrCredentials):
+		return Caller{}, fmt.Errorf("%w: %w", jwt.ErrRevoked, err)
+	case err != nil:
+		return Caller{}, err
+	case t.IssuedAt().Before(found.ValidFrom):
+		return Caller{}, fmt.Errorf("%w: issued before the app's tokens were revoked", jwt.ErrRevoked)
+	}
+	return Caller{Token: t, App: &found}, nil
 }
 
 // Genuine is Caller without asking whether the token has expired or its session
 // has ended. It is enough for ending that session and for nothing else.
 func (a *Authenticator) Genuine(c *Call, r *http.Request) (*jwt.Token, error) {
-	t, err := a.genuine.Check(r)
+	v, err := a.verify()
+	if err != nil {
+		return nil, err
+	}
+	t, err := v.genuine.Check(r)
 	if err != nil {
 		return nil, err
 	}
 	c.About(t.Subject(), t.SessionID())
 	return t, nil
+}
+
+// AppActor is an app as the audit log names it.
+func (c *Call) AppActor(r *http.Request, a app.App) audit.Actor {
+	actor := c.Anonymous(r)
+	actor.Kind, actor.ID, actor.Name = audit.KindApp, string(a.ID), a.Name
+	return actor
 }
 
 // Actor is the caller as the audit log names them.

@@ -4,14 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"reflect"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jotsmith/jotsmith/server/internal/admin"
-	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -314,34 +311,4 @@ func TestBRT04SpoofedAddress(t *testing.T) {
 			t.Fatalf("try %d: %d", i, w.Code)
 		}
 	}
-}
-
-// No act on another's account by any route, and no operator's act without an
-// operator.
-func TestADM01OnlyOperators(t *testing.T) {
-	t.Parallel()
-	n := open(t, options{})
-	acts := reflect.ValueOf(n.admin)
-	if acts.NumMethod() < 8 {
-		t.Fatalf("%d acts", acts.NumMethod())
-	}
-	for _, kind := range []string{audit.KindAccount, audit.KindAnonymous, audit.KindSystem, ""} {
-		actor := audit.Actor{Kind: kind, ID: "acc_x"}
-		for i := range acts.NumMethod() {
-			act := acts.Method(i)
-			in := []reflect.Value{reflect.ValueOf(t.Context()), reflect.ValueOf(actor)}
-			for len(in) < act.Type().NumIn() {
-				arg := reflect.New(act.Type().In(len(in))).Elem()
-				if arg.Kind() == reflect.String {
-					arg.SetString("alice")
-				}
-				in = append(in, arg)
-			}
-			out := act.Call(in)
-			if err, _ := out[len(out)-1].Interface().(error); !errors.Is(err, admin.ErrForbidden) {
-				t.Errorf("%s by %q: %v", acts.Type().Method(i).Name, kind, err)
-			}
-		}
-	}
-	n.login("alice")
 }

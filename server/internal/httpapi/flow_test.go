@@ -238,7 +238,7 @@ func TestADM07RoleRemoved(t *testing.T) {
 	t.Parallel()
 	n := open(t, options{})
 	alice, ivy := n.login("alice"), n.login("ivy")
-	if _, err := n.admin.SetRoles(t.Context(), operator, "alice", []string{"viewer"}); err != nil {
+	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("alice"), []string{"viewer"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.introspect(alice.AccessToken, alice.AccessToken); !got.Active || len(got.Roles) != 0 || got.Scope != "" {
@@ -251,7 +251,7 @@ func TestADM07RoleRemoved(t *testing.T) {
 	if next.Scope != "tasks:read" {
 		t.Errorf("a refresh gives %q", next.Scope)
 	}
-	if _, err := n.admin.SetRoles(t.Context(), operator, "ivy", nil); err != nil {
+	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("ivy"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.introspect(ivy.AccessToken, next.AccessToken); got.Active {
@@ -263,7 +263,7 @@ func TestDisabledAtOnce(t *testing.T) {
 	t.Parallel()
 	n := open(t, options{})
 	alice := n.login("alice")
-	if _, err := n.admin.DisableAccount(t.Context(), operator, "alice"); err != nil {
+	if _, err := n.admin.DisableAccount(t.Context(), operator, n.id("alice")); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, n.do("GET", "/v1/me", nil, bearer(alice.AccessToken)), wire.CodeTokenRevoked)
@@ -271,7 +271,7 @@ func TestDisabledAtOnce(t *testing.T) {
 	if w := n.do("POST", "/v1/logout", nil, bearer(alice.AccessToken)); w.Code != 204 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if _, err := n.admin.EnableAccount(t.Context(), operator, "alice"); err != nil {
+	if _, err := n.admin.EnableAccount(t.Context(), operator, n.id("alice")); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, n.do("GET", "/v1/me", nil, bearer(alice.AccessToken)), wire.CodeTokenRevoked)

@@ -17,7 +17,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
-	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -37,7 +37,7 @@ const (
 	password = "vier Kühe im Regen"
 )
 
-var operator = audit.Actor{Kind: audit.KindOperator, Name: "root"}
+var operator = admin.Operator("root")
 
 // A node is a whole server but for its listener: real store, keys, sessions
 // and feed.
@@ -48,6 +48,8 @@ type node struct {
 	ring     *keyring.Ring
 	accounts *account.Service
 	sessions *session.Service
+	catalog  *catalog.Live
+	apps     *app.Service
 	admin    *admin.Service
 	drain    context.CancelFunc
 	log      *buffer
@@ -87,12 +89,13 @@ func open(t testing.TB, o options) *node {
 	t.Cleanup(func() { n.store.Close() })
 	root, err := keyring.ParseRootKeys([]byte(keyring.NewRootKey()))
 	must(err)
-	apis, err := catalog.New(
-		[]catalog.API{{Audience: tasks, Life: 15 * time.Minute}, {Audience: files}},
-		[]catalog.Role{{Name: "editor", Scopes: []string{"tasks:read", "tasks:write"}}, {Name: "viewer", Scopes: []string{"tasks:read"}}})
+	n.catalog, err = catalog.Open(t.Context(), catalog.Config{Store: n.store, Issuer: issuer, Log: log})
 	must(err)
+	must(n.catalog.Seed(t.Context(),
+		[]catalog.API{{Audience: tasks, Life: 15 * time.Minute}, {Audience: files}},
+		[]catalog.Role{{Name: "editor", Permissions: []string{"tasks:read", "tasks:write"}}, {Name: "viewer", Permissions: []string{"tasks:read"}}}))
 	n.ring, err = keyring.Open(t.Context(), keyring.Config{
-		Store: n.store, Root: root, Algorithms: apis.Algorithms(),
+		Store: n.store, Root: root, Algorithms: n.catalog.Now().Algorithms(),
 		AccessRetire: time.Hour, FeedRetire: time.Hour, RefreshRetire: 7 * 24 * time.Hour, Log: log,
 		Now: func() time.Time { return time.Now().Add(time.Duration(n.unread.Load()) * time.Second) },
 	})
@@ -102,9 +105,11 @@ func open(t testing.TB, o options) *node {
 	}
 	n.accounts, err = account.New(account.Config{Store: n.store, Limiter: shared.NewMemory(0, nil), Hash: o.Hash, Slots: o.Slots, Log: log})
 	must(err)
-	n.sessions, err = session.New(session.Config{Store: n.store, Ring: n.ring, Catalog: apis, Issuer: issuer, Log: log})
+	n.sessions, err = session.New(session.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: issuer, Log: log})
 	must(err)
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring})
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: issuer, Now: n.clock, Log: log})
+	must(err)
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store})
 	must(err)
 	publisher, err := feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: issuer, Poll: 20 * time.Millisecond, Log: log})
 	must(err)
@@ -114,7 +119,7 @@ func open(t testing.TB, o options) *node {
 	go func() { defer close(stopped); publisher.Run(running) }()
 	t.Cleanup(func() { stop(); <-stopped })
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
-		Issuer: issuer, Audiences: apis.Audiences(), Keys: n.ring.Keys(keyring.Access),
+		Issuer: issuer, Catalog: n.catalog, Apps: n.apps, Keys: n.ring.Keys(keyring.Access),
 		Revocations: publisher.Local(), Sessions: n.sessions, Now: n.clock,
 	})
 	must(err)
@@ -123,7 +128,7 @@ func open(t testing.TB, o options) *node {
 	mux := http.NewServeMux()
 	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
 	oauth.Routes(mux, oauth.Deps{
-		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Draining: draining,
+		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Catalog: n.catalog, Sessions: n.sessions, Apps: n.apps, Draining: draining,
 		Ready: func(ctx context.Context) error {
 			if n.notReady != nil {
 				return n.notReady
@@ -142,9 +147,19 @@ func open(t testing.TB, o options) *node {
 		_, err := n.admin.CreateAccount(t.Context(), operator, account.NewAccount{Username: username, Password: password, Roles: roles})
 		must(err)
 	}
-	_, err = n.admin.DisableAccount(t.Context(), operator, "carol")
+	_, err = n.admin.DisableAccount(t.Context(), operator, n.id("carol"))
 	must(err)
 	return n
+}
+
+// id is the account id of a user name.
+func (n *node) id(username string) account.ID {
+	n.t.Helper()
+	a, err := n.accounts.Find(context.Background(), username)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return a.ID
 }
 
 func (n *node) clock() time.Time {

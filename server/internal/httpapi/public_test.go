@@ -92,7 +92,7 @@ func TestMetadata(t *testing.T) {
 		if w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("%v", w.Header())
 		}
-		for _, absent := range []string{"token_endpoint\"", "authorization_endpoint", "\"revocation_endpoint", "grant_types"} {
+		for _, absent := range []string{"authorization_endpoint", "registration_endpoint", "userinfo_endpoint", "scopes_supported", "authorization_code"} {
 			if strings.Contains(w.Body.String(), absent) {
 				t.Errorf("names %s, which does not exist", absent)
 			}

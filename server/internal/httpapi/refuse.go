@@ -10,9 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/wire"
@@ -69,13 +71,17 @@ var answers = []struct {
 	{jwt.ErrExpired, wire.CodeTokenExpired},
 	{jwt.ErrRevoked, wire.CodeTokenRevoked},
 
+	{app.ErrCredentials, wire.CodeInvalidClient},
 	{account.ErrBusy, wire.CodeServerBusy},
 	{account.ErrCredentials, wire.CodeInvalidCredentials},
 	{account.ErrWeakPassword, wire.CodePasswordTooWeak},
 	{account.ErrDisplayName, wire.CodeInvalidRequest},
+	{account.ErrUsername, wire.CodeInvalidRequest},
 	{session.ErrStoreBehind, wire.CodeStoreBehind},
 	{session.ErrRefused, wire.CodeInvalidRefreshToken},
 	{fault.ErrNotFound, wire.CodeNotFound},
+	{fault.ErrExists, wire.CodeAlreadyExists},
+	{fault.ErrChanged, wire.CodeConflict},
 }
 
 // classify answers how err is told.
@@ -86,10 +92,18 @@ func classify(err error) *Refusal {
 	if _, ok := errors.AsType[*account.Throttled](err); ok {
 		return &Refusal{Code: wire.CodeRateLimited, Cause: err}
 	}
+	if d, ok := errors.AsType[*authz.Denied](err); ok {
+		r := &Refusal{Code: wire.CodeForbidden, Cause: err}
+		if d.Scope != "" {
+			r.Detail = "the permission " + d.Scope + " is required"
+		}
+		return r
+	}
 	for _, a := range answers {
 		if errors.Is(err, a.reason) {
 			r := &Refusal{Code: a.code, Cause: err}
-			if a.reason == account.ErrWeakPassword || a.reason == account.ErrDisplayName {
+			switch a.reason {
+			case account.ErrWeakPassword, account.ErrDisplayName, account.ErrUsername:
 				r.Detail = err.Error()
 			}
 			return r
@@ -142,8 +156,14 @@ func (c *Call) refuse(err error) {
 func (c *Call) challenge(p wire.Problem, err error) string {
 	challenge := `Bearer realm="` + c.shell.Realm + `"`
 	switch {
+	case p.Code == wire.CodeInvalidClient:
+		return `Basic realm="` + c.shell.Realm + `"` // RFC 6749 §5.2
 	case p.Status == http.StatusForbidden:
-		return challenge + `, error="insufficient_scope"`
+		challenge += `, error="insufficient_scope"`
+		if d, ok := errors.AsType[*authz.Denied](err); ok && d.Scope != "" {
+			challenge += `, scope="` + d.Scope + `"`
+		}
+		return challenge
 	case errors.Is(err, guard.ErrManyTokens):
 		return challenge + `, error="invalid_request"`
 	case p.Status != http.StatusUnauthorized:
@@ -179,6 +199,10 @@ func oauthError(p wire.Problem) wire.OAuthError {
 	description := p.Title
 	if p.Detail != "" {
 		description = p.Detail
+	}
+	switch p.Code {
+	case wire.CodeInvalidClient, wire.CodeInvalidGrant, wire.CodeInvalidScope, wire.CodeInvalidTarget, wire.CodeUnsupportedGrantType:
+		return wire.OAuthError{Error: string(p.Code), Description: description} // RFC 8707 §2 adds invalid_target
 	}
 	switch {
 	case p.Status == http.StatusUnauthorized:

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,7 @@ import (
 )
 
 const (
-	// Poll is how often Run reads the ring.
+	// Poll is how often Run reads the ring, if not told otherwise.
 	Poll = 10 * time.Second
 
 	// Lease is how long a node signs after it began to read the ring last.
@@ -47,6 +48,9 @@ type Config struct {
 	// Every is the time from one rotation to the next. 0 means 90 days,
 	// negative that keys rotate by command only.
 	Every time.Duration
+	// Poll is how often Run reads the ring. 0 means [Poll]; it may be no
+	// longer.
+	Poll time.Duration
 
 	// How long a key that signs no more is kept: as long as anything that it
 	// signed can be presented. All three are required.
@@ -63,6 +67,7 @@ type Ring struct {
 	store Store
 	roots RootKeys
 	plan  plan
+	poll  time.Duration
 	now   func() time.Time
 	log   *slog.Logger
 
@@ -87,7 +92,7 @@ func Open(ctx context.Context, c Config) (*Ring, error) {
 }
 
 func newRing(c Config) (*Ring, error) {
-	r := &Ring{store: c.Store, roots: c.Root, now: c.Now, log: c.Log}
+	r := &Ring{store: c.Store, roots: c.Root, poll: cmp.Or(c.Poll, Poll), now: c.Now, log: c.Log}
 	if r.now == nil {
 		r.now = time.Now
 	}
@@ -122,6 +127,9 @@ func newRing(c Config) (*Ring, error) {
 		}
 		r.plan.slots = append(r.plan.slots, slot{Access, alg})
 	}
+	if r.poll < 0 || r.poll > Poll {
+		faults = append(faults, fmt.Errorf("poll of %v is outside 0 to %v", c.Poll, Poll))
+	}
 	if c.Lead < 0 {
 		faults = append(faults, fmt.Errorf("lead of %v is negative", c.Lead))
 	}
@@ -136,11 +144,11 @@ func newRing(c Config) (*Ring, error) {
 	return r, errors.Join(faults...)
 }
 
-// Run reads the ring every Poll and performs what is due, until ctx ends. It
+// Run reads the ring every Config.Poll and performs what is due, until ctx ends. It
 // answers the context's error. A reading that fails is logged and tried again;
 // signing stops when the lease is over.
 func (r *Ring) Run(ctx context.Context) error {
-	tick := time.NewTicker(Poll)
+	tick := time.NewTicker(r.poll)
 	defer tick.Stop()
 	for {
 		select {
@@ -269,6 +277,37 @@ func (r *Ring) unseal(s Sealed) (v *view, rewrapped bool, err error) {
 	return v, rewrapped, err
 }
 
+// Want adds algorithms that access tokens are signed with from now on. Each one
+// that is new gets a key that signs at once.
+func (r *Ring) Want(ctx context.Context, algs ...jwk.Algorithm) error {
+	r.reading.Lock()
+	var faults []error
+	for _, alg := range algs {
+		s := slot{Access, alg}
+		switch {
+		case alg == jwk.HS256 || !alg.Known():
+			faults = append(faults, fmt.Errorf("access tokens cannot be signed with %q: use ES256, EdDSA or RS256", alg))
+		case !slices.Contains(r.plan.slots, s):
+			r.plan.slots = append(slices.Clip(r.plan.slots), s)
+		}
+	}
+	r.reading.Unlock()
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("key ring: %w", err)
+	}
+	if err := r.renew(ctx); err != nil {
+		return fmt.Errorf("making keys: %w", err)
+	}
+	return nil
+}
+
+// plans says whether the ring has keys for s.
+func (r *Ring) plans(s slot) bool {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	return slices.Contains(r.plan.slots, s)
+}
+
 // Rotate makes a successor of the active key and announces it; with now it
 // signs at once, and so does one that was announced before. Without now,
 // ErrAnnounced says from when on an announced successor signs, with its Key.
@@ -277,7 +316,7 @@ func (r *Ring) unseal(s Sealed) (v *view, rewrapped bool, err error) {
 // they ask again for an unknown key id.
 func (r *Ring) Rotate(ctx context.Context, purpose string, alg jwk.Algorithm, now bool, actor audit.Actor) (Key, error) {
 	s := slot{purpose, alg}
-	if !slices.Contains(r.plan.slots, s) {
+	if !r.plans(s) {
 		return Key{}, fmt.Errorf("rotating: there is no %s key for %q: %w", purpose, alg, fault.ErrNotFound)
 	}
 	var made Key

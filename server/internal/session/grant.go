@@ -5,16 +5,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
-	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
-	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
 // StartRequest is what a session is asked for.
@@ -25,10 +25,12 @@ type StartRequest struct {
 	Transport string // "" is Body
 }
 
-// Presented is how a refresh token came.
+// Presented is how a refresh token came, and what it was presented for.
 type Presented struct {
 	Client    string // "" is FirstParty
 	Transport string // "" is Body
+	Audience  string // "" is the session's; there is no other
+	Scope     string // of the next access token, "" is all that the session may have
 }
 
 func (p Presented) complete() Presented {
@@ -56,60 +58,84 @@ type Tokens struct {
 const maxText = 1024
 
 // Start starts a session of holder, who has been authenticated, and hands out
-// its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled;
-// fault.ErrNotFound where there is no such account.
+// its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled,
+// mint.ErrTooLarge; fault.ErrNotFound where there is no such account.
 func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.ID, req StartRequest) (Tokens, error) {
-	api, err := s.catalog.API(req.Audience)
+	first, err := s.first(req)
 	if err != nil {
-		return Tokens{}, err
+		return Tokens{}, fmt.Errorf("starting a session: %w", err)
 	}
-	p := Presented{req.Client, req.Transport}.complete()
+	var tokens Tokens
+	err = s.store.StartSession(ctx, holder, func(a account.Account, now time.Time) (started Session, e audit.Event, err error) {
+		started = first.session
+		started.Device, started.Address = clip(actor.Device), clip(actor.Address)
+		tokens, err = s.begin(&started, a, first, now)
+		return started, event("session.start", audit.OK, "", started, actor), err
+	})
+	if err != nil {
+		return Tokens{}, fmt.Errorf("starting a session of %s: %w", holder, err)
+	}
+	return tokens, nil
+}
+
+// A start is all of a session that does not depend on its account.
+type start struct {
+	registered *catalog.Catalog
+	api        catalog.API
+	session    Session
+	refresh    string // the first token
+}
+
+// first prepares a session as it is asked for.
+func (s *Service) first(req StartRequest) (start, error) {
+	registered := s.catalog.Now()
+	api, err := registered.API(req.Audience)
+	if err != nil {
+		return start{}, err
+	}
+	p := Presented{Client: req.Client, Transport: req.Transport}.complete()
 	if p.Transport != Body && p.Transport != Cookie {
-		return Tokens{}, fmt.Errorf("starting a session: unknown transport %q", p.Transport)
+		return start{}, fmt.Errorf("unknown transport %q", p.Transport)
 	}
 	if len(req.Scope) > maxText {
-		return Tokens{}, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(req.Scope), maxText)
+		return start{}, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(req.Scope), maxText)
 	}
 	mac, err := s.ring.MAC()
 	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+		return start{}, err
 	}
 	first := refreshToken{generation: 1}
 	rand.Read(first.handle[:])
 	refresh, err := s.minter.refresh(mac, first)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+		return start{}, err
 	}
+	return start{registered, api, Session{
+		ID: NewID(first.handle), Client: p.Client, Transport: p.Transport,
+		Audience: api.Audience, Scope: req.Scope,
+		Generation: first.generation, MACKey: mac.KeyID(),
+	}, refresh}, nil
+}
 
-	var tokens Tokens
-	err = s.store.StartSession(ctx, holder, func(a account.Account, now time.Time) (Session, audit.Event, error) {
-		if a.Disabled {
-			return Session{}, audit.Event{}, ErrDisabled
-		}
-		scopes, err := s.catalog.Grant(a.Roles, req.Scope)
-		if err != nil {
-			return Session{}, audit.Event{}, err
-		}
-		started := Session{
-			ID: NewID(first.handle), Account: a.ID, AccountVersion: a.Version,
-			Client: p.Client, Transport: p.Transport,
-			Audience: api.Audience, Scope: req.Scope,
-			Device: clip(actor.Device), Address: clip(actor.Address),
-			Generation: first.generation, MACKey: mac.KeyID(),
-			TokenLife: api.Life, CreatedAt: now, RotatedAt: now,
-			// Whole seconds, as tokens have them.
-			ExpiresAt: now.Add(s.absolute).Truncate(time.Second),
-		}
-		tokens, err = s.mint(Row{started, a}, api, scopes, now)
-		if err != nil {
-			return Session{}, audit.Event{}, err
-		}
-		return started, event("session.start", audit.OK, "", started, actor), nil
-	})
-	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session of %s: %w", holder, err)
+// begin completes started for its account, inside the store's transaction, and
+// makes its first tokens.
+func (s *Service) begin(started *Session, a account.Account, first start, now time.Time) (Tokens, error) {
+	if a.Disabled {
+		return Tokens{}, ErrDisabled
 	}
-	tokens.RefreshToken = refresh
+	scopes, err := first.registered.Grant(first.api, a.Roles, started.Scope)
+	if err != nil {
+		return Tokens{}, err
+	}
+	started.Account, started.AccountVersion = a.ID, a.Version
+	started.TokenLife = first.api.Life
+	started.CreatedAt, started.RotatedAt = now, now
+	started.ExpiresAt = now.Add(s.absolute).Truncate(time.Second) // whole seconds, as tokens have them
+	tokens, err := s.mint(Row{*started, a}, first.registered, first.api, scopes, now)
+	if err != nil {
+		return Tokens{}, err
+	}
+	tokens.RefreshToken = first.refresh
 	return tokens, nil
 }
 
@@ -118,7 +144,8 @@ var errChanged = errors.New("account changed in the meantime")
 
 // Refresh answers a refresh token with its successor and a new access token.
 // A token that is forged is refused without reading anything. ErrRefused,
-// ErrStoreBehind.
+// ErrStoreBehind; catalog.ErrUnknownAPI and catalog.ErrScope where it is
+// presented for more than the session may have, which consumes nothing.
 func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, p Presented) (Tokens, error) {
 	presented, err := s.minter.parseRefresh(token)
 	if err != nil {
@@ -133,7 +160,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	for range 2 {
 		err = s.store.RefreshSession(ctx, id, func(row Row, now time.Time) (step Step, err error) {
 			o := Decide(row, presented.generation, p.complete(), s.limits, now)
-			tokens, step, err = s.perform(o, row, presented, mac, actor, now)
+			tokens, step, err = s.perform(o, row, presented, p, mac, actor, now)
 			return step, err
 		})
 		if !errors.Is(err, errChanged) {
@@ -156,7 +183,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 // perform says what o changes and mints what it hands out. It runs inside the
 // store's transaction, so that no right taken away in a later one stands in a
 // token.
-func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.SecretKey, actor audit.Actor, now time.Time) (Tokens, Step, error) {
+func (s *Service) perform(o Outcome, row Row, presented refreshToken, p Presented, mac *jwk.SecretKey, actor audit.Actor, now time.Time) (Tokens, Step, error) {
 	refused := fmt.Errorf("%w: %v", ErrRefused, o)
 	audited := func(act, outcome string) *audit.Event {
 		e := event(act, outcome, o.String(), row.Session, actor)
@@ -178,9 +205,14 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 	}
 
 	// The API may have been withdrawn since the session began.
-	api, err := s.catalog.API(row.Audience)
+	registered := s.catalog.Now()
+	api, err := registered.API(row.Audience)
 	if err != nil {
 		return Tokens{}, Step{}, fmt.Errorf("%w: %w %q", ErrRefused, err, row.Audience)
+	}
+	scopes, err := p.narrow(registered, api, row)
+	if err != nil {
+		return Tokens{}, Step{}, err
 	}
 	var step Step
 	next := refreshToken{presented.handle, row.Generation}
@@ -200,7 +232,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}
 		}
 	}
-	tokens, err := s.mint(row, api, s.catalog.Narrow(row.Holder.Roles, row.Scope), now)
+	tokens, err := s.mint(row, registered, api, scopes, now)
 	if err != nil {
 		return Tokens{}, Step{}, err
 	}
@@ -211,28 +243,55 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, mac *jwk.S
 	return tokens, step, nil
 }
 
+// narrow answers the scopes of the next access token. Nothing can be asked for
+// that the session may not have (RFC 6749 §6).
+func (p Presented) narrow(registered *catalog.Catalog, api catalog.API, row Row) ([]string, error) {
+	if p.Audience != "" {
+		if asked, err := registered.API(p.Audience); err != nil || asked.Audience != api.Audience {
+			return nil, fmt.Errorf("%w: the session is for %s", catalog.ErrUnknownAPI, api.Audience)
+		}
+	}
+	whole := registered.Narrow(api, row.Holder.Roles, row.Scope)
+	if p.Scope == "" {
+		return whole, nil
+	}
+	if len(p.Scope) > maxText {
+		return nil, fmt.Errorf("%w: a list of %d bytes, at most %d", catalog.ErrScope, len(p.Scope), maxText)
+	}
+	asked := slices.Compact(slices.Sorted(strings.FieldsSeq(p.Scope)))
+	for _, s := range asked {
+		if !slices.Contains(whole, s) {
+			return nil, fmt.Errorf("%w: %q", catalog.ErrScope, s)
+		}
+	}
+	return asked, nil
+}
+
 // mint makes an access token as of now, in the store's time, that ends with the
 // session at the latest.
-func (s *Service) mint(row Row, api catalog.API, scopes []string, now time.Time) (Tokens, error) {
-	issuer, err := s.ring.Issuer(keyring.Access, api.Algorithm, s.issuer, "at+jwt")
-	if err != nil {
-		return Tokens{}, err
-	}
+func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, scopes []string, now time.Time) (Tokens, error) {
 	issuedAt := now.Truncate(time.Second)
 	// What is minted without a write lives no longer than the row knows.
 	life := min(api.Life, row.TokenLife, row.ExpiresAt.Sub(issuedAt)).Truncate(time.Second)
-	access, err := issuer.Issue(jwt.Claims{
-		Subject:   string(row.Account),
-		Audience:  []string{api.Audience},
-		IssuedAt:  issuedAt,
-		Life:      life,
-		SessionID: string(row.ID),
-		ClientID:  row.Client,
-		Scope:     scopes,
-		Roles:     row.Holder.Roles,
-	})
+	r := mint.Request{
+		Subject:     string(row.Account),
+		Audience:    api.Audience,
+		Algorithm:   api.Algorithm,
+		SessionID:   string(row.ID),
+		ClientID:    row.Client,
+		Scope:       scopes,
+		Roles:       row.Holder.Roles,
+		IssuedAt:    issuedAt,
+		Life:        life,
+		Claims:      append(registered.Claims(api, row.Holder.Roles), row.Holder.Claims, row.Claims),
+		DisplayName: row.Holder.DisplayName,
+	}
+	if !row.Holder.External { // whose name is one that this server made up
+		r.Username = row.Holder.Username
+	}
+	access, err := s.mints.Token(r)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("minting an access token: %w", err)
+		return Tokens{}, err
 	}
 	return Tokens{
 		AccessToken: access, ExpiresIn: life, Session: row.ID,

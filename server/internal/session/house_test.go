@@ -80,23 +80,24 @@ func (h *house) open() {
 	h.Service = h.service(h.store, h.catalog())
 }
 
-func (h *house) catalog(without ...string) *catalog.Catalog {
+func (h *house) catalog(without ...string) *catalog.Live {
 	h.t.Helper()
-	apis := []catalog.API{{Audience: tasks}, {Audience: files, Life: time.Minute, Algorithm: jwk.EdDSA}}
+	permissions := []string{"tasks:read", "tasks:write"}
+	apis := []catalog.API{{Audience: tasks, Permissions: permissions}, {Audience: files, Permissions: permissions, Life: time.Minute, Algorithm: jwk.EdDSA}}
 	if len(without) > 0 {
 		apis = apis[:1]
 	}
-	c, err := catalog.New(apis, []catalog.Role{
-		{Name: "viewer", Scopes: []string{"tasks:read"}},
-		{Name: "editor", Scopes: []string{"tasks:read", "tasks:write"}},
+	c, err := catalog.New(issuer, apis, []catalog.Role{
+		{Name: "viewer", Permissions: []string{"tasks:read"}},
+		{Name: "editor", Permissions: []string{"tasks:read", "tasks:write"}},
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return c
+	return catalog.Fixed(c)
 }
 
-func (h *house) service(store session.Store, c *catalog.Catalog) *session.Service {
+func (h *house) service(store session.Store, c *catalog.Live) *session.Service {
 	h.t.Helper()
 	s, err := session.New(session.Config{
 		Store: store, Ring: h.ring, Catalog: c, Issuer: issuer,

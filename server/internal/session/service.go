@@ -12,6 +12,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
 // Config is what a Service is made of. Store, Ring, Catalog and Issuer are
@@ -19,7 +20,7 @@ import (
 type Config struct {
 	Store   Store
 	Ring    *keyring.Ring
-	Catalog *catalog.Catalog
+	Catalog *catalog.Live
 	Issuer  string // iss of access tokens, and bound into refresh tokens
 
 	Idle     time.Duration // a session unused for so long has ended; 0 means 7 days
@@ -34,11 +35,12 @@ type Config struct {
 type Service struct {
 	store    Store
 	ring     *keyring.Ring
-	catalog  *catalog.Catalog
+	catalog  *catalog.Live
 	issuer   string
 	absolute time.Duration
 	limits   Limits
-	minter   minter
+	minter   minter     // of refresh tokens
+	mints    *mint.Mint // access tokens
 	log      *slog.Logger
 }
 
@@ -67,7 +69,12 @@ func New(c Config) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sessions: %w", errors.Join(faults...))
 	}
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
 	return &Service{
+		mints: mints,
 		store: c.Store, ring: c.Ring, catalog: c.Catalog, issuer: c.Issuer,
 		absolute: c.Absolute,
 		limits:   Limits{Idle: c.Idle, Grace: c.Grace},
@@ -103,6 +110,16 @@ func (s *Service) Standing(ctx context.Context, id ID) (Row, error) {
 	return row, nil
 }
 
+// Get answers the row of id, whether the session lives or not, and whether it
+// does. fault.ErrNotFound.
+func (s *Service) Get(ctx context.Context, id ID) (row Row, lives bool, err error) {
+	row, now, err := s.store.Session(ctx, id)
+	if err != nil {
+		return Row{}, false, fmt.Errorf("reading session %s: %w", id, err)
+	}
+	return row, standing(row, s.limits.Idle, now) == 0, nil
+}
+
 // List answers the living sessions of an account by id, those after the given
 // one, at most limit.
 func (s *Service) List(ctx context.Context, holder account.ID, after ID, limit int) ([]Session, error) {
@@ -133,6 +150,27 @@ func (s *Service) EndOwn(ctx context.Context, actor audit.Actor, holder account.
 	}
 	// A session never changes hands, so what was read still holds.
 	return s.End(ctx, actor, id, reason)
+}
+
+// EndPresented ends the session that a refresh token belongs to, which needs
+// not be the newest. What is no token of a living session is as it was wanted;
+// ErrRefused where client did not begin the session.
+func (s *Service) EndPresented(ctx context.Context, actor audit.Actor, token, client string) error {
+	presented, err := s.minter.parseRefresh(token)
+	if err != nil {
+		return nil
+	}
+	id := NewID(presented.handle)
+	row, _, err := s.store.Session(ctx, id)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return nil
+	case err != nil:
+		return fmt.Errorf("ending session %s: %w", id, err)
+	case row.Client != client || row.Transport != Body:
+		return fmt.Errorf("%w: %v", ErrRefused, Foreign)
+	}
+	return s.End(ctx, actor, id, "revoked")
 }
 
 // EndAll ends the sessions of holder but for except, where that is not empty,

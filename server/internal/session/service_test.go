@@ -258,11 +258,11 @@ func TestEndOutlivesTokensOfAnEarlierLife(t *testing.T) {
 	h := newHouse(t)
 	holder := h.account("editor")
 	life := func(d time.Duration) *session.Service {
-		c, err := catalog.New([]catalog.API{{Audience: tasks, Life: d}}, nil)
+		c, err := catalog.New(issuer, []catalog.API{{Audience: tasks, Life: d}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h.service(h.store, c)
+		return h.service(h.store, catalog.Fixed(c))
 	}
 	refresh := func(s *session.Service, token string) session.Tokens {
 		t.Helper()

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -50,6 +51,8 @@ type Session struct {
 	Scope          string // what was asked for; "" is all that the roles give
 	Device         string // user agent at the log-in
 	Address        string // where it was used last
+
+	Claims json.RawMessage // template of its own custom claims, see package claims; nil is none
 
 	Generation uint32 // of the refresh token that was handed out last; the first is 1
 	MACKey     string // id of the MAC key which that token was made with
@@ -110,6 +113,14 @@ type Store interface {
 	// begin is returned as it is and nothing is written. ErrNotFound where
 	// there is no such account.
 	StartSession(ctx context.Context, holder account.ID, begin func(account.Account, time.Time) (Session, audit.Event, error)) error
+
+	// StartExternal is StartSession for an external account, which it makes
+	// where there is none of holder's id; where there is, its roles become
+	// those of holder, with a new version where they were others. begin is
+	// told how the account stood before, the zero Account for a new one, and
+	// how it stands now. An error of begin leaves everything as it was.
+	// ErrExists where the account of that id is not external.
+	StartExternal(ctx context.Context, holder account.Account, begin func(was, is account.Account, now time.Time) (Session, []audit.Event, error)) error
 
 	// RefreshSession reads the row of id by one statement, calls decide with
 	// it, and commits the Step that decide answers, even where the caller

@@ -7,11 +7,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
 
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/checksum"
 )
+
+// RefreshPrefix begins every refresh token.
+const RefreshPrefix = "jsr_"
 
 // Refresh tokens and device tokens look alike:
 //
@@ -23,13 +26,12 @@ import (
 // base62, lets scanners for leaked secrets tell a token from a word; it proves
 // nothing. There is one spelling of each token and every other is refused.
 const (
-	refreshPrefix = "jsr_"
+	refreshPrefix = RefreshPrefix
 	devicePrefix  = "jsd_"
 
 	tokenVersion = 1
 	keyIDSize    = 4
 	macSize      = 32
-	checkSize    = 6
 
 	// The first byte under the MAC, so that no kind of token stands for another.
 	refreshPurpose = 1
@@ -100,20 +102,20 @@ func (m minter) make(prefix string, purpose byte, key *jwk.SecretKey, body []byt
 		return "", err
 	}
 	text := prefix + base64.RawURLEncoding.EncodeToString(raw)
-	return text + checksum(text), nil
+	return text + checksum.Of(text), nil
 }
 
 // parse answers the body of a genuine token. It reads no store, and the MAC is
 // compared in constant time.
 func (m minter) parse(prefix string, purpose byte, minBody, maxBody int, text string) ([]byte, error) {
 	const around = 1 + keyIDSize + macSize
-	size := len(text) - len(prefix) - checkSize
+	size := len(text) - len(prefix) - checksum.Size
 	enc := base64.RawURLEncoding
 	if size < enc.EncodedLen(around+minBody) || size > enc.EncodedLen(around+maxBody) {
 		return nil, errForged
 	}
 	encoded := text[:len(prefix)+size]
-	if encoded[:len(prefix)] != prefix || text[len(encoded):] != checksum(encoded) {
+	if encoded[:len(prefix)] != prefix || text[len(encoded):] != checksum.Of(encoded) {
 		return nil, errForged
 	}
 	raw, err := enc.Strict().DecodeString(encoded[len(prefix):])
@@ -141,17 +143,4 @@ func (m minter) message(purpose byte, raw []byte) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(m.issuer)))
 	b = append(b, m.issuer...)
 	return append(b, raw[1+keyIDSize:]...)
-}
-
-const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-
-// checksum is CRC-32 (IEEE) in base62, most significant digit first.
-func checksum(text string) string {
-	n := crc32.ChecksumIEEE([]byte(text))
-	var digits [checkSize]byte
-	for i := range digits {
-		digits[checkSize-1-i] = base62[n%62]
-		n /= 62
-	}
-	return string(digits[:])
 }

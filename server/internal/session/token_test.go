@@ -8,6 +8,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/checksum"
 )
 
 // newMinter makes a minter that knows two MAC keys.
@@ -67,12 +68,12 @@ func TestTokensAreWhatTheyWere(t *testing.T) {
 // is the MAC.
 func repair(prefix string, raw []byte) string {
 	text := prefix + base64.RawURLEncoding.EncodeToString(raw)
-	return text + checksum(text)
+	return text + checksum.Of(text)
 }
 
 func raw(t testing.TB, text string) []byte {
 	t.Helper()
-	b, err := base64.RawURLEncoding.DecodeString(text[4 : len(text)-checkSize])
+	b, err := base64.RawURLEncoding.DecodeString(text[4 : len(text)-checksum.Size])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,20 +178,20 @@ func TestRFR11MangledDeviceToken(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		encoded := text[:len(text)-checkSize]
+		encoded := text[:len(text)-checksum.Size]
 		for i := range encoded {
 			for _, c := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=\n " {
 				mangled := encoded[:i] + string(c) + encoded[i+1:]
 				if mangled == encoded {
 					continue
 				}
-				if _, _, err := m.parseDevice(mangled + checksum(mangled)); err == nil {
+				if _, _, err := m.parseDevice(mangled + checksum.Of(mangled)); err == nil {
 					t.Errorf("%q passes for %q", mangled, encoded)
 				}
 			}
 		}
 		for _, mangled := range []string{encoded + "=", encoded + "A", encoded + "\n", encoded[:len(encoded)-1], encoded[:20] + "\n" + encoded[20:]} {
-			if _, _, err := m.parseDevice(mangled + checksum(mangled)); err == nil {
+			if _, _, err := m.parseDevice(mangled + checksum.Of(mangled)); err == nil {
 				t.Errorf("%q passes for %q", mangled, encoded)
 			}
 		}
@@ -205,8 +206,8 @@ func TestChecksum(t *testing.T) {
 		"":          "000000",
 		"123456789": "3jZRME",
 	} {
-		if got := checksum(text); len(got) != checkSize || got != want {
-			t.Errorf("checksum(%q) = %s, want %s", text, got, want)
+		if got := checksum.Of(text); len(got) != checksum.Size || got != want {
+			t.Errorf("checksum of %q is %s, want %s", text, got, want)
 		}
 	}
 }

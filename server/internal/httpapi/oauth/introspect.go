@@ -3,51 +3,64 @@ package oauth
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/jotsmith/jotsmith/jwt"
-	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// Roles whose holders may ask about anybody's token; everybody may ask about
-// their own.
-var introspectors = []string{"introspector", "admin"}
-
 // introspect implements RFC 7662 for access tokens. The caller authenticates
-// with an access token of its own. A token that is not active, that is none,
-// or that the caller may not ask about gets one and the same answer (§2.2).
+// with an access token of its own, or as an app with its secret (§2.1). A token
+// that is not active, that is none, or that the caller may not ask about gets
+// one and the same answer (§2.2): everybody may ask about their own, and about
+// any token where one of their roles gives catalog.Introspect.
 func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
-	caller, err := d.Auth.Caller(c, r)
+	form, subject, roles, err := d.asking(c, r)
 	if err != nil {
 		return err
 	}
-	form, err := c.ReadForm(r)
-	if err != nil {
-		return err
-	}
-	if err := httpapi.OneToken(form); err != nil {
-		return err
-	}
-	if len(form["token"]) != 1 || form["token"][0] == "" {
+	token := form.Get("token")
+	if token == "" {
 		return httpapi.Refuse(wire.CodeInvalidRequest, "the parameter token is required, once", nil)
 	}
-	about, err := d.Auth.Judge(r.Context(), form["token"][0])
+	about, err := d.Auth.Judge(r.Context(), token)
 	switch {
 	case verdict(err):
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	case err != nil:
 		return err // nothing is known about the token
-	case about.Account.ID != caller.Account.ID && !mayAskAboutAny(caller.Account):
+	case about.Subject() != subject && !d.Catalog.Now().Gives(roles, catalog.Introspect):
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	}
 	return c.JSON(http.StatusOK, describe(about))
 }
 
-func mayAskAboutAny(a account.Account) bool {
-	return slices.ContainsFunc(introspectors, func(role string) bool { return slices.Contains(a.Roles, role) })
+// asking says who asks, and with which roles.
+func (d Deps) asking(c *httpapi.Call, r *http.Request) (form url.Values, subject string, roles []string, err error) {
+	if basic(r) || len(r.Header["Authorization"]) == 0 {
+		if form, err = readForm(c, r); err != nil {
+			return nil, "", nil, err
+		}
+	}
+	if basic(r) || form.Has("client_secret") {
+		who, err := d.client(c, r, form)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return form, who.id, who.app.App.Roles, nil
+	}
+	caller, err := d.Auth.Anybody(c, r)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if form, err = readForm(c, r); err == nil && form.Has("client_secret") {
+		err = httpapi.Refuse(wire.CodeInvalidRequest, "more than one way to authenticate", nil)
+	}
+	return form, caller.Subject(), caller.Roles(), err
 }
 
 // verdict says whether err says something about the token.
@@ -58,14 +71,14 @@ func verdict(err error) bool {
 	}, func(reason error) bool { return errors.Is(err, reason) })
 }
 
-// describe says what the token says, but for rights that its account has lost
+// describe says what the token says, but for rights that its holder has lost
 // since: here, unlike at an API that verifies by itself, that can be known.
 // Which scopes a lost role gave is not, so none are told until the next refresh
 // has made a token that says.
 func describe(about httpapi.Caller) wire.Introspection {
 	t := about.Token
 	had := slices.Collect(t.Roles())
-	roles := slices.DeleteFunc(slices.Clone(had), func(role string) bool { return !slices.Contains(about.Account.Roles, role) })
+	roles := slices.DeleteFunc(slices.Clone(had), func(role string) bool { return !slices.Contains(about.Roles(), role) })
 	scope := ""
 	if len(roles) == len(had) {
 		scope = strings.Join(slices.Collect(t.Scopes()), " ")

@@ -1,7 +1,8 @@
-// Package oauth serves what verifiers and other machines ask for: key sets,
-// metadata (RFC 8414), introspection (RFC 7662), the revocation feed, and
-// whether the server is alive and ready. Nothing here changes anything. The
-// routes of people are in httpapi/user.
+// Package oauth serves what apps, verifiers and other machines ask for: the
+// token endpoint (RFC 6749), revocation (RFC 7009), introspection (RFC 7662),
+// key sets, metadata (RFC 8414), the revocation feed, and whether the server is
+// alive and ready. It has no authorization endpoint. The routes of people are
+// in httpapi/user.
 package oauth
 
 import (
@@ -13,18 +14,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
 // Deps is what the routes work with. All but Draining are required.
 type Deps struct {
-	Issuer string
-	Ring   *keyring.Ring
-	Feed   *feed.Feed
-	Auth   *httpapi.Authenticator
+	Issuer   string
+	Ring     *keyring.Ring
+	Feed     *feed.Feed
+	Auth     *httpapi.Authenticator
+	Catalog  *catalog.Live
+	Sessions *session.Service
+	Apps     *app.Service
 
 	// Ready says why the server cannot work now.
 	Ready func(ctx context.Context) error
@@ -42,6 +49,8 @@ const MaxAge = 5 * time.Minute
 const (
 	pathJWKS        = "/.well-known/jwks.json"
 	pathFeedJWKS    = "/.well-known/jotsmith-revocations-jwks.json"
+	pathToken       = "/oauth/token"
+	pathRevoke      = "/oauth/revoke"
 	pathIntrospect  = "/oauth/introspect"
 	pathRevocations = "/v1/revocations"
 )
@@ -52,6 +61,8 @@ const (
 //	GET  /.well-known/jotsmith-revocations-jwks.json   200 304
 //	GET  /.well-known/oauth-authorization-server       200
 //	GET  /.well-known/openid-configuration             200
+//	POST /oauth/token                                  200
+//	POST /oauth/revoke                                 200
 //	POST /oauth/introspect                             200
 //	GET  /v1/revocations                               200
 //	GET  /livez                                        200
@@ -59,7 +70,7 @@ const (
 //
 // The issuer is an absolute URL. Where it has a path, its metadata of RFC 8414
 // stands at the path that §3.1 makes of that too.
-func Routes(mux *http.ServeMux, d Deps) {
+func Routes(mux httpapi.Router, d Deps) {
 	if d.Draining == nil {
 		d.Draining = context.Background()
 	}
@@ -71,6 +82,8 @@ func Routes(mux *http.ServeMux, d Deps) {
 	if path := issuerPath(d.Issuer); path != "" {
 		httpapi.Handle(mux, "GET "+wire.PathMetadata+"/"+path, 0, metadata)
 	}
+	httpapi.HandleOAuth(mux, "POST "+pathToken, httpapi.Quick, d.token)
+	httpapi.HandleOAuth(mux, "POST "+pathRevoke, httpapi.Quick, d.revoke)
 	httpapi.HandleOAuth(mux, "POST "+pathIntrospect, httpapi.Quick, d.introspect)
 	httpapi.Handle(mux, "GET "+pathRevocations, feed.MaxWait+httpapi.Quick, d.revocations)
 	httpapi.Handle(mux, "GET /livez", 0, live)
@@ -131,9 +144,14 @@ func metadata(issuer string) httpapi.Handler {
 	body, _ := json.Marshal(wire.Metadata{ // strings
 		Issuer:                            issuer,
 		JWKSURI:                           base + pathJWKS,
+		TokenEndpoint:                     base + pathToken,
+		TokenEndpointAuthMethodsSupported: publicAuthMethods,
+		GrantTypesSupported:               grants,
 		ResponseTypesSupported:            []string{},
+		RevocationEndpoint:                base + pathRevoke,
+		RevocationAuthMethodsSupported:    publicAuthMethods,
 		IntrospectionEndpoint:             base + pathIntrospect,
-		IntrospectionAuthMethodsSupported: []string{"Bearer"}, // RFC 8414 §2, as an access token type
+		IntrospectionAuthMethodsSupported: append(authMethods[:2:2], "Bearer"), // RFC 8414 §2: or an access token type
 		RevocationsURI:                    base + pathRevocations,
 		RevocationsJWKSURI:                base + pathFeedJWKS,
 	})

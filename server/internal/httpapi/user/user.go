@@ -6,8 +6,6 @@
 package user
 
 import (
-	"net/http"
-
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/session"
@@ -31,7 +29,7 @@ type Deps struct {
 //	POST   /v1/me/password    204
 //	GET    /v1/sessions       200
 //	DELETE /v1/sessions/{id}  204
-func Routes(mux *http.ServeMux, d Deps) {
+func Routes(mux httpapi.Router, d Deps) {
 	httpapi.Handle(mux, "POST /v1/login", httpapi.Quick, d.login)
 	httpapi.Handle(mux, "POST /v1/refresh", httpapi.Quick, d.refresh)
 	httpapi.Handle(mux, "POST /v1/logout", httpapi.Quick, d.logout)

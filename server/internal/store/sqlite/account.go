@@ -14,12 +14,12 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
 
-const accountColumns = `a.id, a.username, a.display_name, a.roles, a.disabled, a.version, a.created_at, a.updated_at, a.password_changed_at`
+const accountColumns = `a.id, a.username, a.display_name, a.roles, a.disabled, a.version, a.created_at, a.updated_at, a.password_changed_at, a.external, a.claims`
 
 // accountFields are where accountColumns go.
 func accountFields(a *account.Account) []any {
 	return []any{&a.ID, &a.Username, &a.DisplayName, (*roles)(&a.Roles), &a.Disabled, &a.Version,
-		(*at)(&a.CreatedAt), (*at)(&a.UpdatedAt), (*at)(&a.PasswordChangedAt)}
+		(*at)(&a.CreatedAt), (*at)(&a.UpdatedAt), (*at)(&a.PasswordChangedAt), &a.External, (*claims)(&a.Claims)}
 }
 
 // roles are kept sorted and separated by spaces.
@@ -50,14 +50,7 @@ func (s *Store) CreateAccount(ctx context.Context, a account.Account, passwordHa
 		return account.Account{}, err
 	}
 	err = s.do(ctx, func(t *tx) error {
-		us := micros(t.now)
-		_, err := t.exec(`INSERT INTO account (id, username, display_name, roles, password_hash, disabled, version, created_at, updated_at, password_changed_at)
-			VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)`,
-			string(a.ID), a.Username, a.DisplayName, held, passwordHash, a.Disabled, us, us, us)
-		if taken(err) {
-			return fault.ErrExists
-		}
-		if err != nil {
+		if err := t.insertAccount(a, held, passwordHash); err != nil {
 			return err
 		}
 		if a, err = t.c.account(a.ID); err != nil {
@@ -69,6 +62,18 @@ func (s *Store) CreateAccount(ctx context.Context, a account.Account, passwordHa
 		return account.Account{}, err
 	}
 	return a, nil
+}
+
+// insertAccount inserts a with the time of the transaction. ErrExists.
+func (t *tx) insertAccount(a account.Account, held, passwordHash string) error {
+	us := micros(t.now)
+	_, err := t.exec(`INSERT INTO account (id, username, display_name, roles, password_hash, disabled, version, created_at, updated_at, password_changed_at, external, claims)
+		VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`,
+		string(a.ID), a.Username, a.DisplayName, held, passwordHash, a.Disabled, us, us, us, a.External, string(a.Claims))
+	if taken(err) {
+		return fault.ErrExists
+	}
+	return err
 }
 
 func (c *conn) account(id account.ID) (a account.Account, err error) {
@@ -128,6 +133,11 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 		}
 		held = &joined
 	}
+	var custom *string
+	if ch.Claims != nil {
+		text := string(*ch.Claims)
+		custom = &text
+	}
 	err = s.do(ctx, func(t *tx) error {
 		n, err := t.exec(`UPDATE account SET
 				display_name        = coalesce(?1, display_name),
@@ -135,10 +145,11 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 				disabled            = coalesce(?3, disabled),
 				password_hash       = coalesce(?4, password_hash),
 				password_changed_at = iif(?4 IS NULL, password_changed_at, max(?5, password_changed_at + 1)),
+				claims              = coalesce(?8, claims),
 				updated_at          = ?5,
 				version             = version + 1
 			WHERE id = ?6 AND password_hash = coalesce(?7, password_hash)`,
-			ch.DisplayName, held, ch.Disabled, ch.PasswordHash, micros(t.now), string(id), ch.IfPasswordHash)
+			ch.DisplayName, held, ch.Disabled, ch.PasswordHash, micros(t.now), string(id), ch.IfPasswordHash, custom)
 		if err != nil {
 			return err
 		}
@@ -153,7 +164,7 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 				return err
 			}
 		}
-		if _, err := t.exec(`UPDATE session SET account_version = ? WHERE account = ? AND ended_at = 0`, a.Version, string(id)); err != nil {
+		if err := t.copyVersion(a); err != nil {
 			return err
 		}
 		return t.record(e)
@@ -162,6 +173,12 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 		return account.Account{}, err
 	}
 	return a, nil
+}
+
+// copyVersion brings the account's version to its sessions.
+func (t *tx) copyVersion(a account.Account) error {
+	_, err := t.exec(`UPDATE session SET account_version = ? WHERE account = ? AND ended_at = 0`, a.Version, string(a.ID))
+	return err
 }
 
 // Rehash replaces old by hash where it is still there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 )
 
@@ -23,7 +24,7 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 			if h, err = c.head(); err != nil || after >= h.Position {
 				return err
 			}
-			return c.each(`SELECT kind, value, before_at, expires_at, position FROM fact WHERE position > ? AND expires_at > ? ORDER BY position, kind, value`,
+			return c.each(`SELECT kind, value, before_at, expires_at, position FROM fact WHERE position > ? AND (expires_at = 0 OR expires_at > ?) ORDER BY position, kind, value`,
 				func(row scanner) error {
 					var f feed.Fact
 					if err := row.Scan(&f.Kind, &f.Value, (*at)(&f.Before), (*at)(&f.Expires), &f.Position); err != nil {
@@ -35,6 +36,16 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 		})
 	})
 	return facts, h, now, err
+}
+
+// Publish publishes one fact.
+func (s *Store) Publish(ctx context.Context, f feed.Fact, e audit.Event) error {
+	return s.do(ctx, func(t *tx) error {
+		if err := t.record(e); err != nil {
+			return err
+		}
+		return t.publish(f.Kind, f.Value, f.Before, f.Expires)
+	})
 }
 
 // snapshot lets f read one state of the database with several statements. It

@@ -5,21 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
 
 const sessionColumns = `s.id, s.account, s.account_version, s.client, s.transport, s.audience, s.scope, s.device, s.address,
-	s.generation, s.mac_key, s.forgiven, s.token_life, s.created_at, s.rotated_at, s.expires_at, s.ended_at, s.end_reason`
+	s.generation, s.mac_key, s.forgiven, s.token_life, s.created_at, s.rotated_at, s.expires_at, s.ended_at, s.end_reason, s.claims`
 
 // sessionFields are where sessionColumns go.
 func sessionFields(s *session.Session) []any {
 	return []any{&s.ID, &s.Account, &s.AccountVersion, &s.Client, &s.Transport, &s.Audience, &s.Scope, &s.Device, &s.Address,
-		&s.Generation, &s.MACKey, &s.Forgiven, (*span)(&s.TokenLife), (*at)(&s.CreatedAt), (*at)(&s.RotatedAt), (*at)(&s.ExpiresAt), (*at)(&s.EndedAt), &s.EndReason}
+		&s.Generation, &s.MACKey, &s.Forgiven, (*span)(&s.TokenLife), (*at)(&s.CreatedAt), (*at)(&s.RotatedAt), (*at)(&s.ExpiresAt), (*at)(&s.EndedAt), &s.EndReason, (*claims)(&s.Claims)}
 }
 
 // session reads a session with its account by one statement. place is where
@@ -42,16 +44,72 @@ func (s *Store) StartSession(ctx context.Context, holder account.ID, begin func(
 		if err != nil {
 			return err
 		}
-		_, err = t.exec(`INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address,
-				generation, mac_key, forgiven, token_life, created_at, rotated_at, expires_at, ended_at, end_reason)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			string(n.ID), string(n.Account), n.AccountVersion, n.Client, n.Transport, n.Audience, n.Scope, n.Device, n.Address,
-			int64(n.Generation), n.MACKey, int64(n.Forgiven), n.TokenLife.Microseconds(),
-			micros(n.CreatedAt), micros(n.RotatedAt), micros(n.ExpiresAt), micros(n.EndedAt), n.EndReason)
-		if err != nil {
-			return fmt.Errorf("inserting session: %w", err)
+		if err := t.insertSession(n); err != nil {
+			return err
 		}
 		return t.record(e)
+	})
+}
+
+func (t *tx) insertSession(n session.Session) error {
+	_, err := t.exec(`INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address,
+			generation, mac_key, forgiven, token_life, created_at, rotated_at, expires_at, ended_at, end_reason, claims)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		string(n.ID), string(n.Account), n.AccountVersion, n.Client, n.Transport, n.Audience, n.Scope, n.Device, n.Address,
+		int64(n.Generation), n.MACKey, int64(n.Forgiven), n.TokenLife.Microseconds(),
+		micros(n.CreatedAt), micros(n.RotatedAt), micros(n.ExpiresAt), micros(n.EndedAt), n.EndReason, string(n.Claims))
+	if err != nil {
+		return fmt.Errorf("inserting session: %w", err)
+	}
+	return nil
+}
+
+// StartExternal makes or changes the account and inserts the session that begin
+// answers.
+func (s *Store) StartExternal(ctx context.Context, holder account.Account, begin func(was, is account.Account, now time.Time) (session.Session, []audit.Event, error)) error {
+	held, err := joinRoles(holder.Roles)
+	if err != nil {
+		return err
+	}
+	return s.do(ctx, func(t *tx) error {
+		was, err := t.c.account(holder.ID)
+		switch {
+		case errors.Is(err, fault.ErrNotFound):
+			if err := t.insertAccount(holder, held, ""); err != nil {
+				return err
+			}
+		case err != nil:
+			return err
+		case !was.External:
+			return fault.ErrExists
+		case strings.Join(was.Roles, " ") != held:
+			if _, err := t.exec(`UPDATE account SET roles = ?, updated_at = ?, version = version + 1 WHERE id = ?`,
+				held, micros(t.now), string(holder.ID)); err != nil {
+				return err
+			}
+		}
+		is, err := t.c.account(holder.ID)
+		if err != nil {
+			return err
+		}
+		if was.ID != "" && is.Version != was.Version {
+			if err := t.copyVersion(is); err != nil {
+				return err
+			}
+		}
+		n, events, err := begin(was, is, t.now)
+		if err != nil {
+			return err
+		}
+		if err := t.insertSession(n); err != nil {
+			return err
+		}
+		for _, e := range events {
+			if err := t.record(e); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

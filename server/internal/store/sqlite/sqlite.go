@@ -1,6 +1,6 @@
 // Package sqlite keeps everything in one SQLite file: accounts (see account),
-// sessions (session), keys (keyring), revocations (feed) and the outbox of
-// audit events (audit). It is meant for production on one node.
+// sessions (session), keys (keyring), revocations (feed), and the outbox and the
+// chain of audit events (audit). It is meant for production on one node.
 //
 // One connection writes. Its goroutine lets the transitions of many callers
 // share one transaction, each under a savepoint of its own, and answers them
@@ -23,6 +23,9 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -33,7 +36,10 @@ var (
 	_ account.Store = (*Store)(nil)
 	_ session.Store = (*Store)(nil)
 	_ keyring.Store = (*Store)(nil)
+	_ catalog.Store = (*Store)(nil)
+	_ app.Store     = (*Store)(nil)
 	_ feed.Store    = (*Store)(nil)
+	_ audit.Log     = (*Store)(nil)
 )
 
 // Config says where a store is and what time it is.

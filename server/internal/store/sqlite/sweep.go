@@ -24,7 +24,7 @@ func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (
 			query  string
 			before int64
 		}{
-			{`DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at <= ? LIMIT ?)`, micros(now)},
+			{`DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= ? LIMIT ?)`, micros(now)},
 			{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?)`, dead},
 			{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? LIMIT ?)`, dead},
 		} {

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
@@ -23,8 +25,11 @@ import (
 type Store interface {
 	account.Store
 	session.Store
+	catalog.Store
+	app.Store
 	keyring.Store
 	feed.Store
+	audit.Log
 
 	// Now is the store's time.
 	Now() (time.Time, error)
@@ -55,10 +60,14 @@ func Run(t *testing.T, open Opener) {
 		"refresh":     testRefresh,
 		"end":         testEnd,
 		"list":        testList,
+		"catalog":     testCatalog,
+		"apps":        testApps,
+		"publish":     testPublish,
 		"ring":        testRing,
 		"feed":        testFeed,
 		"sweep":       testSweep,
 		"outbox":      testOutbox,
+		"audit":       testAudit,
 		"time":        testTime,
 		"callbacks":   testCallbacks,
 		"concurrency": testConcurrency,

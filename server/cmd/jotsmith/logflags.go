@@ -1,0 +1,28 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+)
+
+// logFlags say what is logged, and how.
+type logFlags struct {
+	Log      string `enum:"json,text,auto" default:"auto" env:"JOTSMITH_LOG" placeholder:"FORMAT" help:"Format of the log on standard error: json or text; by default text on a terminal and json elsewhere."`
+	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"JOTSMITH_LOG_LEVEL" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
+}
+
+// newLog answers a log, and its level, which can be changed.
+func (f logFlags) newLog(w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	level.Set(f.level())
+	options := &slog.HandlerOptions{Level: level}
+	if f.Log == "json" || f.Log == "auto" && !isTerminal(w) {
+		return slog.New(slog.NewJSONHandler(w, options)), level
+	}
+	return slog.New(slog.NewTextHandler(w, options)), level
+}
+
+func (f logFlags) level() (l slog.Level) {
+	_ = l.UnmarshalText([]byte(f.LogLevel)) // one of four words
+	return l
+}

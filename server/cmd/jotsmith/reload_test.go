@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestReload sends SIGHUP to a server: what can change takes effect while it
+// runs, what cannot is named, and a fault changes nothing.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write := func(name string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	certify := func(serial int64) {
+		cert, key := newCertificate(t, serial)
+		write("cert.pem", cert)
+		write("cert.key", key)
+	}
+	certify(1)
+	const base = "[tls]\ncert = \"cert.pem\"\nkey = \"cert.key\"\n"
+	write("jotsmith.toml", []byte("apis = [\"https://a.example\"]\n"+base))
+
+	const password = "correct horse battery"
+	create := exec.Command("jotsmith", "account", "create", "ada", "--password-stdin", "--config", filepath.Join(dir, "jotsmith.toml"), "--data", filepath.Join(dir, "data"))
+	create.Stdin = strings.NewReader(password + "\n")
+	if out, err := create.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+
+	addr := freeAddr(t)
+	cmd := exec.Command("jotsmith", "serve", "--config", filepath.Join(dir, "jotsmith.toml"), "--addr", addr, "--data", filepath.Join(dir, "data"), "--log", "json")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines := bufio.NewScanner(stderr)
+	until := func(want string) {
+		t.Helper()
+		var seen []string
+		for lines.Scan() {
+			if seen = append(seen, lines.Text()); strings.Contains(lines.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("never logged %s:\n%s", want, strings.Join(seen, "\n"))
+	}
+	serial := func() *big.Int {
+		t.Helper()
+		conn, err := tls.Dial("tcp", addr, &tls.Config{InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		return conn.ConnectionState().PeerCertificates[0].SerialNumber
+	}
+	login := func(audience string) int {
+		t.Helper()
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		defer client.CloseIdleConnections()
+		resp, err := client.Post("https://"+addr+"/v1/login", "application/json",
+			strings.NewReader(`{"username":"ada","password":"`+password+`","audience":"`+audience+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	until(`"msg":"ready"`)
+	if got := serial(); got.Int64() != 1 {
+		t.Fatalf("serial %v", got)
+	}
+	if got := login("https://b.example"); got == http.StatusOK {
+		t.Errorf("a log-in for an unknown API is answered %d", got)
+	}
+
+	certify(2)
+	write("jotsmith.toml", []byte("apis = [\"https://a.example\", \"https://b.example\"]\n"+base+
+		"[roles]\nviewer = [\"tasks:read\"]\n[tokens]\naccess_life = \"1h\"\n[sessions]\nidle = \"6d\"\nmax = \"20d\"\n[log]\nlevel = \"warn\"\n"))
+	cmd.Process.Signal(syscall.SIGHUP)
+	until(`"settings":"tokens.access_life sessions.idle"`)
+	until(`"msg":"reloaded the configuration","changed":"apis roles sessions.max log.level"`)
+	if got := serial(); got.Int64() != 2 {
+		t.Errorf("the certificate is still number %v", got)
+	}
+	if got := login("https://b.example"); got != http.StatusOK {
+		t.Errorf("a log-in for the new API is answered %d", got)
+	}
+
+	for name, text := range map[string]string{
+		"unknown key":    "addres = \"x\"\n",
+		"no certificate": "[tls]\ncert = \"gone.pem\"\nkey = \"gone.key\"\n",
+		"out of bounds":  base + "[sessions]\nmax = \"900d\"\n",
+	} {
+		write("jotsmith.toml", []byte(text))
+		cmd.Process.Signal(syscall.SIGHUP)
+		until("the one before stays in force")
+		if got := serial(); got.Int64() != 2 {
+			t.Errorf("%s: the certificate is number %v", name, got)
+		}
+	}
+	cmd.Process.Signal(syscall.SIGTERM)
+	for lines.Scan() {
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// newCertificate makes a certificate for 127.0.0.1, in PEM.
+func newCertificate(t *testing.T, serial int64) (cert, key []byte) {
+	t.Helper()
+	der, private, err := selfSigned(&x509.Certificate{SerialNumber: big.NewInt(serial)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+}

@@ -1,0 +1,28 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+)
+
+// factMargin is the largest leeway of a verifier, and time to spare.
+const factMargin = 10*time.Minute + 2*time.Minute
+
+// EndToken revokes one access token and nothing else: its session, where it has
+// one, goes on.
+func (f *Feed) EndToken(ctx context.Context, actor audit.Actor, t *jwt.Token) error {
+	targets := map[string]string{"token": t.ID(), "subject": t.Subject()}
+	if t.SessionID() != "" {
+		targets["session"] = t.SessionID()
+	}
+	err := f.c.Store.Publish(ctx, Fact{Kind: jwt.TokenFact, Value: t.ID(), Expires: t.ExpiresAt().Add(factMargin)},
+		audit.Event{Act: "token.revoke", Outcome: audit.OK, Targets: targets, Actor: actor})
+	if err != nil {
+		return fmt.Errorf("revoking token %s: %w", t.ID(), err)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+// Package admin serves the administration API under /v1/admin. One table names
+// each route with the permission that it demands; there is no other way to add
+// a route. It reads bodies and writes answers; acts are package admin's, which
+// asks for the permission once more.
+//
+// Who calls is said by a [Gate]: the server's own guard for requests from the
+// network, and the operator for a command that has the data directory.
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// A Route is one route of the administration API.
+type Route struct {
+	Method     string
+	Path       string // as in a pattern of http.ServeMux
+	Permission string // a scope of the caller's token
+}
+
+// A Gate says who calls, where they have the permission, and refuses otherwise.
+type Gate func(c *httpapi.Call, r *http.Request, permission string) (admin.Caller, error)
+
+// handler serves one route for a caller who may.
+type handler func(c *httpapi.Call, r *http.Request, by admin.Caller) error
+
+type act struct {
+	Route
+	serve handler
+}
+
+// Routes registers every route behind gate.
+func Routes(mux httpapi.Router, service *admin.Service, gate Gate) {
+	for _, a := range table(service) {
+		if a.Permission == "" {
+			panic("administration: " + a.Method + " " + a.Path + " demands no permission")
+		}
+		httpapi.Handle(mux, a.Method+" "+a.Path, httpapi.Quick, func(c *httpapi.Call, r *http.Request) error {
+			by, err := gate(c, r, a.Permission)
+			if err != nil {
+				return err
+			}
+			return refusal(a.serve(c, r, by))
+		})
+	}
+}
+
+// Table lists every route.
+func Table() []Route {
+	var all []Route
+	for _, a := range table(nil) {
+		all = append(all, a.Route)
+	}
+	return all
+}
+
+// table is the whole administration API.
+func table(service *admin.Service) []act {
+	s := server{service}
+	var all []act
+	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys(), s.apis(), s.roles(), s.apps(), s.auditLog()} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+type server struct{ admin *admin.Service }
+
+// on is a line of the table. The method and the path below /v1/admin stand in
+// one string, as in a pattern of http.ServeMux.
+func on(pattern, permission string, serve handler) act {
+	method, path, _ := strings.Cut(pattern, " ")
+	return act{Route{method, wire.PathAdmin + path, permission}, serve}
+}
+
+// refusal answers what only this package's acts say.
+func refusal(err error) error {
+	switch {
+	case errors.Is(err, admin.ErrForbidden):
+		return httpapi.Refuse(wire.CodeForbidden, err.Error(), err)
+	case errors.Is(err, admin.ErrRoles), errors.Is(err, catalog.ErrInvalid), errors.Is(err, app.ErrInvalid):
+		return httpapi.Refuse(wire.CodeInvalidRequest, err.Error(), err)
+	case errors.Is(err, catalog.ErrUnknownAPI):
+		return httpapi.Refuse(wire.CodeNotFound, "", err)
+	case errors.Is(err, catalog.ErrBuiltIn), errors.Is(err, catalog.ErrDefault), errors.Is(err, app.ErrSecrets):
+		return httpapi.Refuse(wire.CodeConflict, err.Error(), err)
+	}
+	return err
+}
+
+// Of one answer.
+const (
+	usualLimit = 100
+	mostLimit  = 1000
+)
+
+// maxID is longer than any id; what is longer is the id of nothing.
+const maxID = 128
+
+func id(r *http.Request) (string, error) {
+	id := r.PathValue("id")
+	if len(id) > maxID {
+		return "", httpapi.Refuse(wire.CodeNotFound, "", fmt.Errorf("an id of %d bytes", len(id)))
+	}
+	return id, nil
+}

@@ -1,0 +1,73 @@
+package admin
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+
+	"github.com/jotsmith/jotsmith/authz"
+	"github.com/jotsmith/jotsmith/guard"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+)
+
+// GateConfig is what the network's gate is made of. All but Log are required.
+type GateConfig struct {
+	Verifier *jwt.Verifier // of tokens for the administration API and no other
+	Auth     *httpapi.Authenticator
+	Catalog  *catalog.Live
+	Log      *slog.Logger // nil means none
+}
+
+// NewGate makes the gate for requests from the network. Our own guard judges
+// the token and asks for the permission, as at any API; then session and
+// account, or the app, must stand, and their roles must give the permission still:
+// what was taken away a moment ago is not in anybody's hands any more, whatever
+// their token says.
+func NewGate(c GateConfig) (Gate, error) {
+	if c.Verifier == nil || c.Auth == nil || c.Catalog == nil {
+		return nil, errors.New("administration: verifier, authenticator and catalog are required")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	g, err := guard.NewLazy(guard.Config{Verifier: c.Verifier, Log: c.Log})
+	if err != nil {
+		return nil, fmt.Errorf("administration: %w", err)
+	}
+	return func(call *httpapi.Call, r *http.Request, permission string) (admin.Caller, error) {
+		t, err := g.Check(r)
+		if err != nil {
+			return admin.Caller{}, err
+		}
+		call.About(t.Subject(), t.SessionID())
+		if err := authz.Scope(permission).Check(t); err != nil {
+			return admin.Caller{}, err
+		}
+		who, err := c.Auth.Stands(r.Context(), t)
+		if err != nil {
+			return admin.Caller{}, err
+		}
+		given := c.Catalog.Now().Permissions(who.Roles())
+		if !slices.Contains(given, permission) {
+			return admin.Caller{}, &authz.Denied{Rule: fmt.Sprintf("scope %q, which no role of %s gives any more", permission, t.Subject()), Scope: permission}
+		}
+		still := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
+		actor := call.Actor(r, who.Account.ID, who.Account.Username)
+		if who.App != nil {
+			actor.Kind, actor.ID, actor.Name = audit.KindApp, string(who.App.ID), who.App.Name
+		}
+		return admin.Caller{Actor: actor, Permissions: still}, nil
+	}, nil
+}
+
+// DangerouslyTrustEverybody is the gate of a process that talks to itself:
+// whoever reaches it acts as caller. It must never stand behind a listener.
+func DangerouslyTrustEverybody(caller admin.Caller) Gate {
+	return func(*httpapi.Call, *http.Request, string) (admin.Caller, error) { return caller, nil }
+}

@@ -1,0 +1,150 @@
+// Package mint makes every access token (RFC 9068), those of sessions and
+// those of apps alike: what stands in it, its custom claims, and how large it
+// may be. It decides nothing about who may have a token, and keeps nothing.
+package mint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/claims"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+// Type is the typ of an access token (RFC 9068 §2.1).
+const Type = "at+jwt"
+
+// How large an access token may be, in bytes of its compact form. It travels
+// in the head of every request, which many servers and proxies bound to 8 KiB.
+const (
+	WarnSize = 2 << 10
+	MaxSize  = 8 << 10
+)
+
+// ErrTooLarge says which claim makes a token too large.
+var ErrTooLarge = errors.New("access token is too large")
+
+// Config is what a Mint is made of. Ring and Issuer are required.
+type Config struct {
+	Ring   *keyring.Ring
+	Issuer string       // iss
+	Log    *slog.Logger // nil means none
+}
+
+// A Mint may be used by many goroutines.
+type Mint struct {
+	ring   *keyring.Ring
+	issuer string
+	log    *slog.Logger
+	warned atomic.Int64 // when it was last said that a token is large
+}
+
+// New checks c.
+func New(c Config) (*Mint, error) {
+	if c.Ring == nil || c.Issuer == "" {
+		return nil, errors.New("minting: a key ring and an issuer are required")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Mint{ring: c.Ring, issuer: c.Issuer, log: c.Log}, nil
+}
+
+// A Request is what a token shall say.
+type Request struct {
+	Subject   string
+	Audience  string
+	Algorithm jwk.Algorithm // of the API
+	SessionID string        // empty: the token belongs to no session
+	ClientID  string
+	Scope     []string
+	Roles     []string
+	IssuedAt  time.Time // in the store's time; cut to whole seconds
+	Life      time.Duration
+
+	// Claims are templates (see package claims), in rising order: the API's,
+	// those of the roles in the order of Roles, the account's or app's, the
+	// session's. Empty ones are passed over.
+	Claims []json.RawMessage
+
+	// What ${username} and ${display_name} stand for; empty for apps.
+	Username, DisplayName string
+}
+
+// Token makes an access token. [ErrTooLarge], claims.ErrTemplate,
+// keyring.ErrLease.
+func (m *Mint) Token(r Request) (string, error) {
+	issuer, err := m.ring.Issuer(keyring.Access, r.Algorithm, m.issuer, Type)
+	if err != nil {
+		return "", err
+	}
+	custom, err := claims.Make(claims.Values{
+		Subject: r.Subject, Username: r.Username, DisplayName: r.DisplayName, App: r.ClientID, Audience: r.Audience,
+	}, r.Claims...)
+	if err != nil {
+		return "", fmt.Errorf("minting an access token: %w", err)
+	}
+	if size, name, of := r.weigh(custom); size > MaxSize { // already without encoding and signature
+		return "", tooLarge(size, name, of)
+	}
+	c := jwt.Claims{
+		Subject: r.Subject, Audience: []string{r.Audience},
+		IssuedAt: r.IssuedAt.Truncate(time.Second), Life: r.Life.Truncate(time.Second),
+		SessionID: r.SessionID, ClientID: r.ClientID, Scope: r.Scope, Roles: r.Roles,
+	}
+	if len(custom) > 0 {
+		c.Custom = custom
+	}
+	compact, err := issuer.Issue(c)
+	if err != nil {
+		return "", fmt.Errorf("minting an access token: %w", err)
+	}
+	if len(compact) > WarnSize {
+		_, name, of := r.weigh(custom)
+		if len(compact) > MaxSize {
+			return "", tooLarge(len(compact), name, of)
+		}
+		m.warn(r, len(compact), name, of)
+	}
+	return compact, nil
+}
+
+func tooLarge(size int, name string, of int) error {
+	return fmt.Errorf("%w: %d bytes, at most %d; its largest claim is %q with %d", ErrTooLarge, size, MaxSize, name, of)
+}
+
+// weigh answers the bytes of all claims that grow, and the largest of them.
+func (r *Request) weigh(custom map[string]json.RawMessage) (all int, largest string, of int) {
+	put := func(name string, n int) {
+		all += n
+		if n > of || n == of && name < largest {
+			largest, of = name, n
+		}
+	}
+	put("scope", len(strings.Join(r.Scope, " ")))
+	put("roles", len(strings.Join(r.Roles, `","`)))
+	for name, value := range custom {
+		put(name, len(value))
+	}
+	return all, largest, of
+}
+
+// warnEvery bounds how often a large token is spoken of: an API whose tokens
+// are all large would fill the log.
+const warnEvery = time.Minute
+
+func (m *Mint) warn(r Request, size int, name string, of int) {
+	last, now := m.warned.Load(), r.IssuedAt.UnixMilli()
+	if last != 0 && now-last < warnEvery.Milliseconds() || !m.warned.CompareAndSwap(last, now) {
+		return
+	}
+	m.log.Warn("access token is large: it travels with every request; many servers and proxies take no more than 8 KiB of headers",
+		"bytes", size, "audience", r.Audience, "subject", r.Subject, "largest_claim", name, "claim_bytes", of)
+}

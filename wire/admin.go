@@ -1,0 +1,267 @@
+package wire
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// PathAdmin begins every route of the administration API. The audience of its
+// tokens is the issuer with this behind it.
+const PathAdmin = "/v1/admin"
+
+// A list of the administration API has the member next where there may be more:
+// its value is what the parameter after takes to go on. It is opaque.
+
+// Account is an account as its administrator sees it.
+type Account struct {
+	ID                string    `json:"id"`
+	Username          string    `json:"username"`
+	DisplayName       string    `json:"display_name"`
+	Roles             []string  `json:"roles"`
+	Disabled          bool      `json:"disabled"`
+	CreatedAt         time.Time `json:"created_at"`
+	UpdatedAt         time.Time `json:"updated_at"`
+	PasswordChangedAt time.Time `json:"password_changed_at"`
+}
+
+// AccountList answers GET /v1/admin/accounts.
+type AccountList struct {
+	Accounts []Account `json:"accounts"`
+	Next     string    `json:"next,omitempty"`
+}
+
+// AccountCreate is the body of POST /v1/admin/accounts.
+type AccountCreate struct {
+	Username    string   `json:"username"`
+	DisplayName string   `json:"display_name,omitempty"` // empty: the user name
+	Password    string   `json:"password"`
+	Roles       []string `json:"roles,omitempty"`
+}
+
+// AccountPatch is the body of PATCH /v1/admin/accounts/{id}; what is absent
+// stays as it is.
+type AccountPatch struct {
+	DisplayName *string `json:"display_name,omitempty"`
+}
+
+// AccountPassword is the body of PUT /v1/admin/accounts/{id}/password.
+type AccountPassword struct {
+	Password string `json:"password"`
+}
+
+// AccountRoles is the body of PUT /v1/admin/accounts/{id}/roles: all that the
+// account has afterwards.
+type AccountRoles struct {
+	Roles []string `json:"roles"`
+}
+
+// AccountSession is a session as an administrator sees it.
+type AccountSession struct {
+	ID         string     `json:"id"`
+	Account    string     `json:"account"`
+	Client     string     `json:"client"`
+	Audience   string     `json:"audience"`
+	Scope      string     `json:"scope,omitempty"`   // what was asked for; absent: all that the roles give
+	Device     string     `json:"device,omitempty"`  // the user agent that logged in
+	Address    string     `json:"address,omitempty"` // where it was last used from
+	Alive      bool       `json:"alive"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt time.Time  `json:"last_used_at"`
+	ExpiresAt  time.Time  `json:"expires_at"` // when it ends at the latest
+	EndedAt    *time.Time `json:"ended_at,omitempty"`
+	EndReason  string     `json:"end_reason,omitempty"`
+}
+
+// AccountSessionList answers GET /v1/admin/accounts/{id}/sessions: those that
+// live.
+type AccountSessionList struct {
+	Sessions []AccountSession `json:"sessions"`
+	Next     string           `json:"next,omitempty"`
+}
+
+// SessionsEnded answers DELETE /v1/admin/accounts/{id}/sessions.
+type SessionsEnded struct {
+	Ended int `json:"ended"` // how many lived
+}
+
+// Key is one of the server's own keys, without anything secret.
+type Key struct {
+	ID        string     `json:"id"`
+	Purpose   string     `json:"purpose"` // access, feed or refresh
+	Algorithm string     `json:"algorithm"`
+	State     string     `json:"state"` // announced, active, retiring or revoked
+	CreatedAt time.Time  `json:"created_at"`
+	ActiveAt  time.Time  `json:"active_at"`            // from when on it signs, or signed
+	RetiredAt *time.Time `json:"retired_at,omitempty"` // when it stopped signing
+	GoneAt    *time.Time `json:"gone_at,omitempty"`    // when it goes
+}
+
+// KeyList answers GET /v1/admin/keys: every key, oldest first.
+type KeyList struct {
+	Keys []Key `json:"keys"`
+}
+
+// KeyRotate is the body of POST /v1/admin/keys/rotate.
+type KeyRotate struct {
+	Purpose   string `json:"purpose"`
+	Algorithm string `json:"algorithm,omitempty"` // empty: ES256, or HS256 for refresh
+	Now       bool   `json:"now,omitempty"`       // it signs at once, without being announced
+}
+
+// AuditEvent is one entry of the audit log. Names, addresses and devices are as
+// they were told; show them as text that others chose.
+type AuditEvent struct {
+	Seq     uint64            `json:"seq"` // place in the chain
+	ID      string            `json:"id"`
+	At      time.Time         `json:"at"`
+	Act     string            `json:"act"`
+	Outcome string            `json:"outcome"`           // ok or refused
+	Rule    string            `json:"rule,omitempty"`    // that decided
+	Targets map[string]string `json:"targets,omitempty"` // kind to id
+	Actor   AuditActor        `json:"actor"`
+}
+
+// AuditActor is who did it.
+type AuditActor struct {
+	Kind    string `json:"kind"`
+	ID      string `json:"id,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Address string `json:"address,omitempty"`
+	Device  string `json:"device,omitempty"`
+	Erased  bool   `json:"erased,omitempty"` // name, address and device were, on request
+}
+
+// AuditList answers GET /v1/admin/audit, the newest first.
+type AuditList struct {
+	Events []AuditEvent `json:"events"`
+	Next   string       `json:"next,omitempty"`
+}
+
+// API is a protected resource that tokens are made for.
+type API struct {
+	Audience    string          `json:"audience"` // as it stands in aud
+	Name        string          `json:"name,omitempty"`
+	Permissions []string        `json:"permissions"`
+	Life        int64           `json:"life,omitempty"`      // of its access tokens, in seconds; absent: the server's own default
+	Algorithm   string          `json:"algorithm,omitempty"` // what its tokens are signed with; absent: ES256
+	Default     bool            `json:"default,omitempty"`   // what a log-in gets that names none
+	Claims      json.RawMessage `json:"claims,omitempty"`    // template of custom claims
+	BuiltIn     bool            `json:"built_in,omitempty"`  // the server's own, which is never changed
+}
+
+// APIList answers GET /v1/admin/apis.
+type APIList struct {
+	APIs []API `json:"apis"`
+}
+
+// APICreate is the body of POST /v1/admin/apis.
+type APICreate struct {
+	Audience    string          `json:"audience"` // an absolute URI without a fragment
+	Name        string          `json:"name,omitempty"`
+	Permissions []string        `json:"permissions,omitempty"`
+	Life        int64           `json:"life,omitempty"` // seconds
+	Algorithm   string          `json:"algorithm,omitempty"`
+	Default     bool            `json:"default,omitempty"`
+	Claims      json.RawMessage `json:"claims,omitempty"`
+}
+
+// APIPatch is the body of PATCH /v1/admin/apis/{audience}; what is absent stays
+// as it is.
+type APIPatch struct {
+	Name        *string          `json:"name,omitempty"`
+	Permissions *[]string        `json:"permissions,omitempty"` // all that it has afterwards
+	Life        *int64           `json:"life,omitempty"`        // seconds; 0: the server's own default
+	Algorithm   *string          `json:"algorithm,omitempty"`
+	Default     *bool            `json:"default,omitempty"`
+	Claims      *json.RawMessage `json:"claims,omitempty"` // {} takes the template away
+}
+
+// Role gives permissions to the accounts and apps that hold it.
+type Role struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Permissions []string        `json:"permissions"`
+	Claims      json.RawMessage `json:"claims,omitempty"` // template of custom claims
+	BuiltIn     bool            `json:"built_in,omitempty"`
+}
+
+// RoleList answers GET /v1/admin/roles.
+type RoleList struct {
+	Roles []Role `json:"roles"`
+}
+
+// RoleCreate is the body of POST /v1/admin/roles.
+type RoleCreate struct {
+	Name        string          `json:"name"`
+	Description string          `json:"description,omitempty"`
+	Permissions []string        `json:"permissions,omitempty"`
+	Claims      json.RawMessage `json:"claims,omitempty"`
+}
+
+// RolePatch is the body of PATCH /v1/admin/roles/{name}; what is absent stays
+// as it is.
+type RolePatch struct {
+	Description *string          `json:"description,omitempty"`
+	Permissions *[]string        `json:"permissions,omitempty"` // all that it gives afterwards
+	Claims      *json.RawMessage `json:"claims,omitempty"`      // {} takes the template away
+}
+
+// App is a service that may have tokens of its own.
+type App struct {
+	ID        string          `json:"id"` // its client_id, and the subject of its tokens
+	Name      string          `json:"name"`
+	Roles     []string        `json:"roles"`
+	Audiences []string        `json:"audiences"`        // that it may have tokens for; the first where it asks for none
+	Life      int64           `json:"life,omitempty"`   // of its access tokens, in seconds; absent: that of the API
+	Claims    json.RawMessage `json:"claims,omitempty"` // template of custom claims
+	Disabled  bool            `json:"disabled"`
+	Secrets   []AppSecret     `json:"secrets"` // oldest first
+	CreatedAt time.Time       `json:"created_at"`
+	UpdatedAt time.Time       `json:"updated_at"`
+}
+
+// AppSecret is what is known of a secret: not the secret.
+type AppSecret struct {
+	ID         string     `json:"id"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ExpiresAt  *time.Time `json:"expires_at,omitempty"`   // absent: never
+	LastUsedAt *time.Time `json:"last_used_at,omitempty"` // to the minute
+}
+
+// AppList answers GET /v1/admin/apps.
+type AppList struct {
+	Apps []App  `json:"apps"`
+	Next string `json:"next,omitempty"`
+}
+
+// AppCreate is the body of POST /v1/admin/apps.
+type AppCreate struct {
+	Name            string          `json:"name"`
+	Roles           []string        `json:"roles,omitempty"`
+	Audiences       []string        `json:"audiences,omitempty"` // absent: the default API
+	Life            int64           `json:"life,omitempty"`      // seconds
+	Claims          json.RawMessage `json:"claims,omitempty"`
+	SecretExpiresIn int64           `json:"secret_expires_in,omitempty"` // seconds; absent: never
+}
+
+// AppPatch is the body of PATCH /v1/admin/apps/{id}; what is absent stays as it
+// is.
+type AppPatch struct {
+	Name      *string          `json:"name,omitempty"`
+	Roles     *[]string        `json:"roles,omitempty"`
+	Audiences *[]string        `json:"audiences,omitempty"`
+	Life      *int64           `json:"life,omitempty"`   // seconds; 0: that of the API
+	Claims    *json.RawMessage `json:"claims,omitempty"` // {} takes the template away
+}
+
+// AppWithSecret answers POST /v1/admin/apps and POST
+// /v1/admin/apps/{id}/secrets: the only time that the secret is told.
+type AppWithSecret struct {
+	App    App    `json:"app"`
+	Secret string `json:"secret"`
+}
+
+// AppSecretCreate is the body of POST /v1/admin/apps/{id}/secrets.
+type AppSecretCreate struct {
+	ExpiresIn int64 `json:"expires_in,omitempty"` // seconds; absent: never
+}
