@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 	if issuer := os.Getenv(guardOf); issuer != "" {
 		panic(serveGuarded(issuer))
 	}
+	if os.Getenv(floorOf) != "" {
+		panic(serveFloor())
+	}
 	dir, err := os.MkdirTemp("", "jotsmith-e2e-")
 	if err != nil {
 		panic(err)
