@@ -64,9 +64,10 @@ func testCatalog(t *testing.T, open Opener) {
 		t.Errorf("versions %d and %d were not raised", k.APIs[0].Version, k.APIs[1].Version)
 	}
 
-	check(t, "error", w.KeepLife(w.ctx, time.Hour), nil)
-	check(t, "error", w.KeepLife(w.ctx, time.Minute), nil)
+	check(t, "error", w.KeepServer(w.ctx, "https://auth.example", time.Hour), nil)
+	check(t, "error", w.KeepServer(w.ctx, "", time.Minute), nil)
 	check(t, "the longest life", load().Longest, time.Hour)
+	check(t, "the issuer", load().Issuer, "https://auth.example")
 	k = load()
 	w.Store = reopen()
 	check(t, "after a restart", load(), k)
