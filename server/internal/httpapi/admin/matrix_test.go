@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -66,12 +67,16 @@ var calls = map[string]call{
 	"PATCH /v1/admin/accounts/{id}":           {status: 200, ids: anAccount, body: body(`{"display_name":"Somebody"}`)},
 	"PUT /v1/admin/accounts/{id}/password":    {status: 204, ids: anAccount, body: body(wire.AccountPassword{Password: "fünf Kühe im Schnee"})},
 	"PUT /v1/admin/accounts/{id}/roles":       {status: 200, ids: anAccount, body: body(wire.AccountRoles{Roles: []string{"viewer"}})},
+	"PUT /v1/admin/accounts/{id}/claims":      {status: 200, ids: anAccount, body: body(`{"claims":{"team":"blue"}}`)},
 	"POST /v1/admin/accounts/{id}/disable":    {status: 200, ids: anAccount},
 	"POST /v1/admin/accounts/{id}/enable":     {status: 200, ids: anAccount},
 	"GET /v1/admin/accounts/{id}/sessions":    {status: 200, ids: anAccount},
 	"DELETE /v1/admin/accounts/{id}/sessions": {status: 200, ids: anAccount},
-	"GET /v1/admin/sessions/{id}":             {status: 200, ids: aSession},
-	"DELETE /v1/admin/sessions/{id}":          {status: 204, ids: aSession},
+	"POST /v1/admin/sessions": {status: 201, body: func(n *node) any {
+		return wire.SessionStart{Subject: n.name("user-"), Roles: []string{"viewer"}, Claims: json.RawMessage(`{"plan":"gold"}`)}
+	}},
+	"GET /v1/admin/sessions/{id}":    {status: 200, ids: aSession},
+	"DELETE /v1/admin/sessions/{id}": {status: 204, ids: aSession},
 
 	"GET /v1/admin/keys":         {status: 200},
 	"POST /v1/admin/keys/rotate": {status: 200, body: body(wire.KeyRotate{Purpose: "access", Now: true})},
