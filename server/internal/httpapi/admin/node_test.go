@@ -116,7 +116,9 @@ func open(t testing.TB) *node {
 	must(err)
 	mux := http.NewServeMux()
 	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
-	oauth.Routes(mux, oauth.Deps{Issuer: issuer, Ring: ring, Feed: publisher, Auth: auth, Ready: n.store.Check})
+	oauth.Routes(mux, oauth.Deps{
+		Issuer: issuer, Ring: ring, Feed: publisher, Auth: auth, Catalog: registered, Sessions: n.sessions, Apps: n.apps, Ready: n.store.Check,
+	})
 	adminapi.Routes(mux, n.admin, gate)
 	n.handler, err = httpapi.New(mux, httpapi.Config{Realm: issuer})
 	must(err)
