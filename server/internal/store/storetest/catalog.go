@@ -190,3 +190,20 @@ func testPublish(t *testing.T, open Opener) {
 	check(t, "swept", values, []string{"one", "never"})
 	check(t, "events", count(w.acts(), "token.revoke"), 3)
 }
+
+// The revocation of a key commits with the ring, or not at all.
+func testRevokedKey(t *testing.T, open Opener) {
+	w := newWorld(t, open)
+	ring, _, err := w.LoadRing(w.ctx)
+	check(t, "error", err, nil)
+	ring.Version, ring.RootKeyID, ring.WrappedKey = 1, "root", []byte{1}
+	check(t, "error", w.SaveRing(w.ctx, ring, event("key.revoke"), "a key"), nil)
+	if err := w.SaveRing(w.ctx, ring, event("key.revoke"), "another"); !errors.Is(err, fault.ErrChanged) {
+		t.Errorf("the same version again: %v", err)
+	}
+	facts, _, _, err := w.FeedSince(w.ctx, 0)
+	check(t, "error", err, nil)
+	if len(facts) != 1 || facts[0].Kind != jwt.KeyFact || facts[0].Value != "a key" || !facts[0].Expires.IsZero() || !facts[0].Before.IsZero() {
+		t.Errorf("published %+v", facts)
+	}
+}

@@ -67,6 +67,7 @@ func Run(t *testing.T, open Opener) {
 		"catalog":     testCatalog,
 		"apps":        testApps,
 		"publish":     testPublish,
+		"revoked key": testRevokedKey,
 		"ring":        testRing,
 		"feed":        testFeed,
 		"sweep":       testSweep,
