@@ -52,6 +52,9 @@ func places(n *kong.Node, path string) []place {
 		}
 	}
 	for _, arg := range n.Positional {
+		if arg.Enum == "" {
+			continue
+		}
 		for _, v := range arg.EnumSlice() {
 			here.words = append(here.words, described{v, ""})
 		}

@@ -78,9 +78,12 @@ func TestCompletionSyntax(t *testing.T) {
 		if shell != "fish" {
 			continue
 		}
-		out, err := exec.Command(path, "--no-config", "-c", script+"\ncomplete -C 'jotsmith account cr'; complete -C 'jotsmith key rotate --purpose '").CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "create") || !strings.Contains(string(out), "refresh") {
-			t.Errorf("fish completes to %s: %v", out, err)
+		var complaints strings.Builder
+		cmd = exec.Command(path, "--no-config", "-c", script+"\ncomplete -C 'jotsmith account cr'; complete -C 'jotsmith key rotate --purpose '")
+		cmd.Stderr = &complaints
+		out, err := cmd.Output()
+		if err != nil || complaints.Len() > 0 || !strings.Contains(string(out), "create") || !strings.Contains(string(out), "refresh") {
+			t.Errorf("fish completes to %s: %v %s", out, err, &complaints)
 		}
 	}
 }
