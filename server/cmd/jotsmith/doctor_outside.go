@@ -90,7 +90,7 @@ func (d *doctor) outside(ctx context.Context) {
 		d.expiry("public TLS", resp.TLS.PeerCertificates[0], "renew the certificate where TLS ends")
 	}
 	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		if off := date.Sub(time.Now()).Abs(); off > 5*time.Second {
+		if off := time.Until(date).Abs(); off > 5*time.Second {
 			d.say("clock", problem, "correct both clocks: verifiers refuse tokens from the future", "it differs from that of %s by %v", issuer, off.Round(time.Second))
 		}
 	}

@@ -224,11 +224,11 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = n.openSessions(); err != nil {
+	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	if err != nil {
 		return err
 	}
-	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
-	return err
+	return n.openSessions()
 }
 
 // openSessions makes what a reload makes anew.
