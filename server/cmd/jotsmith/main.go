@@ -28,6 +28,8 @@ type commands struct {
 	Dev        devCmd        `cmd:"" help:"Try everything: a token server, a guarded API, and the curl lines to use them."`
 	Serve      serveCmd      `cmd:"" help:"Run the token server."`
 	Config     configCmd     `cmd:"" help:"Check and show the configuration."`
+	Login      loginCmd      `cmd:"" help:"Log in at a running server, to administer it."`
+	Logout     logoutCmd     `cmd:"" help:"End that log-in."`
 	Account    accountCmd    `cmd:"" help:"Create, list and change the accounts that may log in."`
 	Key        keyCmd        `cmd:"" help:"List and rotate the server's own keys."`
 	Audit      auditCmd      `cmd:"" help:"Read, export and verify the record of what was done."`
