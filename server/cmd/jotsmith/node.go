@@ -247,7 +247,7 @@ func (n *node) openSessions() (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store})
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store, Feed: n.feed, Issuer: c.Issuer})
 	return err
 }
 

@@ -99,9 +99,9 @@ func open(t testing.TB) *node {
 	must(err)
 	n.apps, err = app.New(app.Config{Store: n.store, Ring: ring, Catalog: registered, Issuer: issuer, Now: time.Now})
 	must(err)
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: ring, Catalog: registered, Apps: n.apps, Audit: n.store})
-	must(err)
 	publisher, err := feed.New(feed.Config{Store: n.store, Ring: ring, Issuer: issuer, Poll: 20 * time.Millisecond})
+	must(err)
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: ring, Catalog: registered, Apps: n.apps, Audit: n.store, Feed: publisher, Issuer: issuer})
 	must(err)
 	must(publisher.Look(t.Context()))
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
