@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Long campaigns, run by hand. Results are appended to docs/endurance.md.
 #   KILLS     kill -9 under load (default 1000)
+#   ROTATION  how long keys rotate under load (default 10m)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} FUZZTIME=${FUZZTIME:-5m}
+KILLS=${KILLS:-1000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -17,6 +18,10 @@ row "kill -9 under load" "$(sed -n 's/^ *kill_test.go:[0-9]*: //p' "$log")"
 echo "== revocation to refusal in another process"
 (cd server && go test -count 1 -v -run 'TestRevocationReachesAnotherProcess' ./e2e/) | tee "$log"
 row "revocation" "$(sed -n 's/^ *promises_test.go:[0-9]*: //p' "$log")"
+
+echo "== keys rotate under load for $ROTATION, and under kill -9"
+(cd server && JOTSMITH_ROTATION=$ROTATION go test -count 1 -timeout 6h -v -run 'TestRotationUnderLoad|TestKillNineWhileKeysRotate' ./e2e/) | tee "$log"
+row "key rotation under load" "$(sed -n 's/^ *rotation_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 [ "$FUZZTIME" = 0 ] && exit 0
 for module in . server; do

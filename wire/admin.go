@@ -14,14 +14,16 @@ const PathAdmin = "/v1/admin"
 
 // Account is an account as its administrator sees it.
 type Account struct {
-	ID                string    `json:"id"`
-	Username          string    `json:"username"`
-	DisplayName       string    `json:"display_name"`
-	Roles             []string  `json:"roles"`
-	Disabled          bool      `json:"disabled"`
-	CreatedAt         time.Time `json:"created_at"`
-	UpdatedAt         time.Time `json:"updated_at"`
-	PasswordChangedAt time.Time `json:"password_changed_at"`
+	ID                string          `json:"id"`
+	Username          string          `json:"username"`
+	DisplayName       string          `json:"display_name"`
+	Roles             []string        `json:"roles"`
+	Disabled          bool            `json:"disabled"`
+	External          bool            `json:"external,omitempty"` // another system knows who it is; it has no password here
+	Claims            json.RawMessage `json:"claims,omitempty"`   // template of custom claims
+	CreatedAt         time.Time       `json:"created_at"`
+	UpdatedAt         time.Time       `json:"updated_at"`
+	PasswordChangedAt *time.Time      `json:"password_changed_at,omitempty"`
 }
 
 // AccountList answers GET /v1/admin/accounts.
@@ -53,6 +55,23 @@ type AccountPassword struct {
 // account has afterwards.
 type AccountRoles struct {
 	Roles []string `json:"roles"`
+}
+
+// AccountClaims is the body of PUT /v1/admin/accounts/{id}/claims.
+type AccountClaims struct {
+	Claims json.RawMessage `json:"claims"` // template of custom claims; {} takes it away
+}
+
+// SessionStart is the body of POST /v1/admin/sessions. Whoever sends it has
+// checked who the subject is.
+type SessionStart struct {
+	Subject  string          `json:"subject"`            // as the other system calls them: sub of the tokens
+	Roles    []string        `json:"roles,omitempty"`    // all that they have from now on, in their other sessions too
+	Audience string          `json:"audience,omitempty"` // the API the tokens are for; empty: the default one
+	Scope    string          `json:"scope,omitempty"`    // space separated; empty: all that the roles give
+	Claims   json.RawMessage `json:"claims,omitempty"`   // template of the session's own claims
+	Device   string          `json:"device,omitempty"`   // where the person is, as far as that system knows
+	Address  string          `json:"address,omitempty"`
 }
 
 // AccountSession is a session as an administrator sees it.

@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"os/user"
 	"strings"
 	"time"
 
-	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type accountCmd struct {
@@ -26,7 +27,7 @@ type accountCmd struct {
 }
 
 func (accountCmd) Help() string {
-	return "These commands work on the data directory of a server that is stopped, or that has not run yet."
+	return "These commands act on a running server (--server), or on the data directory of one that is stopped or has not run yet."
 }
 
 // operator is whoever may read and write the data directory.
@@ -48,26 +49,26 @@ type accountJSON struct {
 	External          bool            `json:"external,omitempty"`
 	Claims            json.RawMessage `json:"claims,omitempty"`
 	CreatedAt         time.Time       `json:"created_at"`
-	PasswordChangedAt time.Time       `json:"password_changed_at"`
+	PasswordChangedAt *time.Time      `json:"password_changed_at,omitempty"`
 	Password          string          `json:"password,omitempty"` // where it was generated
 }
 
-func newAccountJSON(a account.Account) accountJSON {
+func newAccountJSON(a wire.Account) accountJSON {
 	return accountJSON{
-		ID: string(a.ID), Username: a.Username, DisplayName: a.DisplayName, Roles: append([]string{}, a.Roles...),
+		ID: a.ID, Username: a.Username, DisplayName: a.DisplayName, Roles: a.Roles,
 		Disabled: a.Disabled, External: a.External, Claims: a.Claims, CreatedAt: a.CreatedAt, PasswordChangedAt: a.PasswordChangedAt,
 	}
 }
 
 // state says whether an account may log in.
-func state(a account.Account) string {
+func state(a wire.Account) string {
 	if a.Disabled {
 		return "disabled"
 	}
 	return "enabled"
 }
 
-func roles(a account.Account) string {
+func roles(a wire.Account) string {
 	if len(a.Roles) == 0 {
 		return "no role"
 	}
@@ -79,8 +80,6 @@ func accountError(err error, username string) error {
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return hint(fmt.Errorf("there is no account %q", username), "'jotsmith account list' shows them")
-	case errors.Is(err, account.ErrExternal):
-		return hint(fmt.Errorf("%s: %w", username, err), "the system that starts its sessions checks who its holder is")
 	case errors.Is(err, fault.ErrExists):
 		return hint(fmt.Errorf("an account %q exists already; nothing was changed", username),
 			"'jotsmith account set-password' and 'set-roles' change it")
@@ -88,28 +87,40 @@ func accountError(err error, username string) error {
 	return err
 }
 
-// onAccount opens the data directory for one act on one account.
-func (f accountFlags) onAccount(ctx context.Context, c *console, did string, act func(*node, account.ID) error) error {
-	n, err := openOffline(ctx, f.dataFlags, c)
+// findAccount reads the account of a user name in any spelling.
+func (r *remote) findAccount(ctx context.Context, username string) (wire.Account, error) {
+	var found wire.AccountList
+	err := r.do(ctx, "GET", "/v1/admin/accounts?username="+url.QueryEscape(username), nil, &found)
+	if err == nil && len(found.Accounts) != 1 {
+		err = fault.ErrNotFound
+	}
+	if err != nil {
+		return wire.Account{}, accountError(err, username)
+	}
+	return found.Accounts[0], nil
+}
+
+// onAccount asks for one act on one account, which the server names by id.
+func (f accountFlags) onAccount(ctx context.Context, c *console, l *commandLine, did, method, act string, in any) error {
+	r, err := f.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, err := n.admin.FindAccount(ctx, operator(), f.Username)
+	defer r.Close()
+	a, err := r.findAccount(ctx, f.Username)
 	if err != nil {
-		return accountError(err, f.Username)
-	}
-	if err := act(n, a.ID); err != nil {
-		return accountError(err, f.Username)
-	}
-	if a, err = n.accounts.Get(ctx, a.ID); err != nil {
 		return err
+	}
+	if err := r.do(ctx, method, accountPath(a)+act, in, &a); err != nil {
+		return accountError(err, f.Username)
 	}
 	return f.print(c, a, did, "")
 }
 
+func accountPath(a wire.Account) string { return "/v1/admin/accounts/" + url.PathEscape(a.ID) }
+
 // print says what an account has become. A password is one that was generated.
-func (f accountFlags) print(c *console, a account.Account, did, password string) error {
+func (f accountFlags) print(c *console, a wire.Account, did, password string) error {
 	if f.JSON {
 		shown := newAccountJSON(a)
 		shown.Password = password
@@ -125,7 +136,7 @@ func (f accountFlags) print(c *console, a account.Account, did, password string)
 
 // accountFlags are those of every act on one account.
 type accountFlags struct {
-	dataFlags
+	targetFlags
 	Username string `arg:"" help:"The account's user name."`
 	JSON     bool   `help:"Print JSON."`
 }

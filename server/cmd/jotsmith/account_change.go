@@ -3,25 +3,19 @@ package main
 import (
 	"context"
 
-	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type accountDisableCmd struct{ accountFlags }
 
-func (cmd *accountDisableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.onAccount(ctx, c, "disabled; its sessions have ended", func(n *node, id account.ID) error {
-		_, err := n.admin.DisableAccount(ctx, operator(), id)
-		return err
-	})
+func (cmd *accountDisableCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	return cmd.onAccount(ctx, c, l, "disabled; its sessions have ended", "POST", "/disable", nil)
 }
 
 type accountEnableCmd struct{ accountFlags }
 
-func (cmd *accountEnableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.onAccount(ctx, c, "may log in", func(n *node, id account.ID) error {
-		_, err := n.admin.EnableAccount(ctx, operator(), id)
-		return err
-	})
+func (cmd *accountEnableCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	return cmd.onAccount(ctx, c, l, "may log in", "POST", "/enable", nil)
 }
 
 type accountSetRolesCmd struct {
@@ -33,11 +27,9 @@ func (accountSetRolesCmd) Help() string {
 	return "The roles given are all that the account has afterwards. Its sessions go on: the next refresh carries the new roles."
 }
 
-func (cmd *accountSetRolesCmd) Run(ctx context.Context, c *console) error {
-	return cmd.onAccount(ctx, c, "has new roles", func(n *node, id account.ID) error {
-		_, err := n.admin.SetRoles(ctx, operator(), id, cmd.Role)
-		return err
-	})
+func (cmd *accountSetRolesCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	roles := wire.AccountRoles{Roles: append([]string{}, cmd.Role...)}
+	return cmd.onAccount(ctx, c, l, "has new roles", "PUT", "/roles", roles)
 }
 
 type accountSetPasswordCmd struct {
@@ -45,24 +37,24 @@ type accountSetPasswordCmd struct {
 	passwordFlags
 }
 
-func (cmd *accountSetPasswordCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *accountSetPasswordCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, err := n.admin.FindAccount(ctx, operator(), cmd.Username)
+	defer r.Close()
+	a, err := r.findAccount(ctx, cmd.Username)
 	if err != nil {
-		return accountError(err, cmd.Username)
+		return err
 	}
 	password, generated, err := cmd.read(c, cmd.Username)
 	if err != nil {
 		return err
 	}
-	if err := n.admin.SetPassword(ctx, operator(), a.ID, password); err != nil {
+	if err := r.do(ctx, "PUT", accountPath(a)+"/password", wire.AccountPassword{Password: password}, nil); err != nil {
 		return accountError(err, cmd.Username)
 	}
-	if a, err = n.accounts.Get(ctx, a.ID); err != nil {
+	if a, err = r.findAccount(ctx, cmd.Username); err != nil {
 		return err
 	}
 	if !generated {

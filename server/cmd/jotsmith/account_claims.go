@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 
-	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type accountSetClaimsCmd struct {
@@ -17,13 +17,13 @@ func (accountSetClaimsCmd) Help() string {
 		"Claims that the server or a standard gives a meaning, such as sub, roles or act, are refused."
 }
 
-func (cmd *accountSetClaimsCmd) Run(ctx context.Context, c *console) error {
+func (cmd *accountSetClaimsCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	template, err := cmd.Claims.read()
 	if err != nil {
 		return err
 	}
-	return cmd.onAccount(ctx, c, "has new claims", func(n *node, id account.ID) error {
-		_, err := n.admin.SetAccountClaims(ctx, operator(), id, template)
-		return err
-	})
+	if len(template) == 0 {
+		template = []byte("{}")
+	}
+	return cmd.onAccount(ctx, c, l, "has new claims", "PUT", "/claims", wire.AccountClaims{Claims: template})
 }

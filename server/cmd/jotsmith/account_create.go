@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 
-	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type accountCreateCmd struct {
@@ -19,7 +19,7 @@ func (accountCreateCmd) Help() string {
 		"The password is asked for, unless a flag says where it comes from; it is never an argument, which others could read."
 }
 
-func (cmd *accountCreateCmd) Run(ctx context.Context, c *console) error {
+func (cmd *accountCreateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	var password string
 	var generated bool
 	var err error
@@ -30,25 +30,23 @@ func (cmd *accountCreateCmd) Run(ctx context.Context, c *console) error {
 			return err
 		}
 	}
-	n, err := openOfflineOrMake(ctx, cmd.dataFlags, c)
+	r, err := cmd.openOrMake(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
+	defer r.Close()
 	if cmd.asks(c) {
-		if _, err := n.accounts.Find(ctx, cmd.Username); err == nil {
+		if _, err := r.findAccount(ctx, cmd.Username); err == nil {
 			return accountError(fault.ErrExists, cmd.Username)
 		}
 		if password, _, err = cmd.read(c, cmd.Username); err != nil {
 			return err
 		}
 	}
-	a, err := n.admin.CreateAccount(ctx, operator(), account.NewAccount{
-		Username:    cmd.Username,
-		DisplayName: cmd.Name,
-		Password:    password,
-		Roles:       cmd.Role,
-	})
+	var a wire.Account
+	err = r.do(ctx, "POST", "/v1/admin/accounts", wire.AccountCreate{
+		Username: cmd.Username, DisplayName: cmd.Name, Password: password, Roles: cmd.Role,
+	}, &a)
 	if err != nil {
 		return accountError(err, cmd.Username)
 	}

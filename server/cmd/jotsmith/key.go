@@ -14,6 +14,7 @@ import (
 type keyCmd struct {
 	List   keyListCmd   `cmd:"" help:"List the server's keys."`
 	Rotate keyRotateCmd `cmd:"" help:"Make a successor of a key."`
+	Revoke keyRevokeCmd `cmd:"" help:"Take a key out of use at once, as when it was stolen."`
 }
 
 func (keyCmd) Help() string {
@@ -90,7 +91,7 @@ func keyTimes(k keyring.Key, all []keyring.Key, now time.Time) (since, next stri
 			}
 		}
 		return k.ActiveAt.Format(day), "signs until it is rotated"
-	case keyring.Retiring:
+	case keyring.Retiring, keyring.Revoked:
 		return k.RetiredAt.Format(day), "goes " + relative(k.GoneAt, now)
 	}
 	return "", ""

@@ -25,15 +25,23 @@ const (
 
 // commands is the whole command line.
 type commands struct {
-	Dev     devCmd     `cmd:"" help:"Try everything: a token server, a guarded API, and the curl lines to use them."`
-	Serve   serveCmd   `cmd:"" help:"Run the token server."`
-	Config  configCmd  `cmd:"" help:"Check and show the configuration."`
-	Account accountCmd `cmd:"" help:"Create, list and change the accounts that may log in."`
-	Key     keyCmd     `cmd:"" help:"List and rotate the server's own keys."`
-	Audit   auditCmd   `cmd:"" help:"Read, export and verify the record of what was done."`
-	Token   tokenCmd   `cmd:"" help:"Explain or verify a token."`
-	Version versionCmd `cmd:"" help:"Say which version this is."`
-	Help    helpCmd    `cmd:"" help:"Explain a command, as --help does."`
+	Dev        devCmd        `cmd:"" help:"Try everything: a token server, a guarded API, and the curl lines to use them."`
+	Serve      serveCmd      `cmd:"" help:"Run the token server."`
+	Config     configCmd     `cmd:"" help:"Check and show the configuration."`
+	Login      loginCmd      `cmd:"" help:"Log in at a running server, to administer it."`
+	Logout     logoutCmd     `cmd:"" help:"End that log-in."`
+	Account    accountCmd    `cmd:"" help:"Create, list and change the accounts that may log in."`
+	API        apiCmd        `cmd:"" name:"api" help:"Register, list and change the APIs that tokens are made for."`
+	Role       roleCmd       `cmd:"" help:"Register, list and change roles."`
+	App        appCmd        `cmd:"" help:"Make, list and change apps: services with tokens of their own."`
+	Session    sessionCmd    `cmd:"" help:"List and end sessions."`
+	Key        keyCmd        `cmd:"" help:"List, rotate and revoke the server's own keys."`
+	Audit      auditCmd      `cmd:"" help:"Read, export and verify the record of what was done."`
+	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with a server, and what to do about it."`
+	Token      tokenCmd      `cmd:"" help:"Explain, verify, issue or revoke a token."`
+	Completion completionCmd `cmd:"" help:"Print a script with which a shell completes commands and flags."`
+	Version    versionCmd    `cmd:"" help:"Say which version this is."`
+	Help       helpCmd       `cmd:"" help:"Explain a command, as --help does."`
 }
 
 // helpCmd only stands in the list of commands; see [parse].

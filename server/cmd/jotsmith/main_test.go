@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -49,6 +50,7 @@ func TestScripts(t *testing.T) {
 			"mint":     cmdMint,
 			"makecert": cmdMakeCert,
 			"mode":     cmdMode,
+			"pick":     cmdPick,
 			"edit":     cmdEdit,
 			"cut":      cmdCut,
 			"noted":    cmdNoted,
@@ -102,6 +104,16 @@ func cmdSQL(ts *testscript.TestScript, _ bool, args []string) {
 	defer db.Close()
 	_, err = db.Exec(args[1])
 	ts.Check(err)
+}
+
+// cmdPick sets a variable to what a pattern's group matches in what the last
+// command printed: pick app '^(app_\S+) +Nightly'
+func cmdPick(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(found) != 2 {
+		ts.Fatalf("nothing matches %s", args[1])
+	}
+	ts.Setenv(args[0], found[1])
 }
 
 // cmdMode wants a file's permissions: mode 0600 FILE

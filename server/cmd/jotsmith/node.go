@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/app"
@@ -145,17 +146,24 @@ func (n *node) openStore(ctx context.Context) error {
 	n.closes = append(n.closes, n.store.Close)
 	issuer := c.Issuer
 	if c.Offline {
-		issuer = offlineIssuer
+		issuer = "" // as when the server ran last
 	}
 	n.catalog, err = catalog.Open(ctx, catalog.Config{Store: n.store, Issuer: issuer, Life: c.AccessLife, Log: c.Log})
 	if err != nil {
 		return err
 	}
+	if c.Offline {
+		n.config.Issuer = cmp.Or(n.catalog.Issuer(), offlineIssuer)
+	}
+	algorithms := n.catalog.Now().Algorithms()
+	if len(algorithms) == 0 {
+		algorithms = []jwk.Algorithm{jwk.ES256}
+	}
 	margin := cmp.Or(c.Keys.margin, keyMargin)
 	n.ring, err = keyring.Open(ctx, keyring.Config{
 		Store:         n.store,
 		Root:          root,
-		Algorithms:    n.catalog.Now().Algorithms(),
+		Algorithms:    algorithms,
 		Lead:          c.Keys.lead,
 		Every:         c.Keys.every,
 		Poll:          c.Keys.poll,
@@ -177,7 +185,7 @@ func (n *node) openStore(ctx context.Context) error {
 	return nil
 }
 
-// offlineIssuer stands where the issuer is not known.
+// offlineIssuer stands where the server never ran.
 const offlineIssuer = "urn:jotsmith:offline"
 
 // register registers what the configuration names and is not registered yet.
@@ -214,11 +222,11 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	if err = n.openSessions(); err != nil {
+	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
+	if err != nil {
 		return err
 	}
-	n.feed, err = feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: c.Issuer, Log: c.Log})
-	return err
+	return n.openSessions()
 }
 
 // openSessions makes what a reload makes anew.
@@ -237,7 +245,7 @@ func (n *node) openSessions() (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store})
+	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store, Feed: n.feed, Issuer: c.Issuer})
 	return err
 }
 

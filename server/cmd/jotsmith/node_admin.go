@@ -23,7 +23,7 @@ func (n *node) routeAdmin(mux *http.ServeMux, auth *httpapi.Authenticator) error
 	if err != nil {
 		return err
 	}
-	gate, err := adminapi.NewGate(adminapi.GateConfig{Verifier: verifier, Auth: auth, Catalog: n.catalog, Log: c.Log})
+	gate, err := adminapi.NewGate(adminapi.GateConfig{Verifier: verifier, Auth: auth, Catalog: n.catalog, Audit: n.store, Log: c.Log})
 	if err != nil {
 		return err
 	}

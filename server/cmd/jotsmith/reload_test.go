@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 // TestReload sends SIGHUP to a server: what can change takes effect while it
@@ -36,7 +39,7 @@ func TestReload(t *testing.T) {
 	write("jotsmith.toml", []byte("apis = [\"https://a.example\"]\n"+base))
 
 	const password = "correct horse battery"
-	create := exec.Command("jotsmith", "account", "create", "ada", "--password-stdin", "--config", filepath.Join(dir, "jotsmith.toml"), "--data", filepath.Join(dir, "data"))
+	create := exec.Command("jotsmith", "account", "create", "ada", "--role", "admin", "--password-stdin", "--config", filepath.Join(dir, "jotsmith.toml"), "--data", filepath.Join(dir, "data"))
 	create.Stdin = strings.NewReader(password + "\n")
 	if out, err := create.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -72,12 +75,24 @@ func TestReload(t *testing.T) {
 		defer conn.Close()
 		return conn.ConnectionState().PeerCertificates[0].SerialNumber
 	}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}}
+	var tokens wire.TokenResponse
 	login := func(audience string) int {
 		t.Helper()
-		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
-		defer client.CloseIdleConnections()
 		resp, err := client.Post("https://"+addr+"/v1/login", "application/json",
 			strings.NewReader(`{"username":"ada","password":"`+password+`","audience":"`+audience+`"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		json.NewDecoder(resp.Body).Decode(&tokens)
+		return resp.StatusCode
+	}
+	get := func(path string) int {
+		t.Helper()
+		req, _ := http.NewRequest("GET", "https://"+addr+path, nil)
+		req.Header.Set("Authorization", "Bearer "+tokens.AccessToken)
+		resp, err := client.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -103,6 +118,16 @@ func TestReload(t *testing.T) {
 	}
 	if got := login("https://b.example"); got != http.StatusOK {
 		t.Errorf("a log-in for the new API is answered %d", got)
+	}
+
+	// Everything works as before, also what reaches into every part.
+	if got := login("https://" + addr + "/v1/admin"); got != http.StatusOK {
+		t.Errorf("a log-in for the administration is answered %d", got)
+	}
+	for _, path := range []string{"/v1/me", "/v1/sessions", "/v1/admin/accounts", "/v1/admin/keys", "/v1/revocations", "/readyz", "/.well-known/jwks.json"} {
+		if got := get(path); got != http.StatusOK {
+			t.Errorf("%s is answered %d", path, got)
+		}
 	}
 
 	for name, text := range map[string]string{

@@ -9,8 +9,10 @@ import (
 )
 
 type tokenCmd struct {
-	Inspect inspectCmd `cmd:"" help:"Explain a token, without verifying it."`
-	Verify  verifyCmd  `cmd:"" help:"Verify a token, and say why not."`
+	Inspect inspectCmd     `cmd:"" help:"Explain a token, without verifying it."`
+	Verify  verifyCmd      `cmd:"" help:"Verify a token, and say why not."`
+	Issue   tokenIssueCmd  `cmd:"" help:"Make an access token for an app."`
+	Revoke  tokenRevokeCmd `cmd:"" help:"Revoke a token: a refresh token with its session, an access token alone."`
 }
 
 // tokenFlags say where a token comes from.

@@ -139,7 +139,10 @@ func readCSV(r io.Reader) (lines []account.ImportLine, bad account.ImportError, 
 	for i, name := range heading {
 		switch {
 		case !slices.Contains(members, name):
-			return nil, nil, fmt.Errorf("unknown column %.40q; there are %s", name, Known())
+			if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+				name = "…" // where the heading is missing, it could be a password hash
+			}
+			return nil, nil, fmt.Errorf("unknown column %.40q; the first line names the columns: %s", name, Known())
 		case slices.Contains(heading[:i], name):
 			return nil, nil, fmt.Errorf("column %q comes twice", name)
 		}

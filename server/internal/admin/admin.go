@@ -12,6 +12,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
@@ -24,6 +25,8 @@ type Config struct {
 	Audit    audit.Log
 	Catalog  *catalog.Live
 	Apps     *app.Service
+	Feed     *feed.Feed
+	Issuer   string // of the tokens that are revoked
 }
 
 // A Service may be used by many goroutines.
@@ -31,8 +34,8 @@ type Service struct{ c Config }
 
 // New checks c.
 func New(c Config) (*Service, error) {
-	if c.Accounts == nil || c.Sessions == nil || c.Ring == nil || c.Audit == nil || c.Catalog == nil || c.Apps == nil {
-		return nil, errors.New("administration: accounts, sessions, key ring, audit log, catalog and apps are required")
+	if c.Accounts == nil || c.Sessions == nil || c.Ring == nil || c.Audit == nil || c.Catalog == nil || c.Apps == nil || c.Feed == nil || c.Issuer == "" {
+		return nil, errors.New("administration: accounts, sessions, key ring, audit log, catalog, apps, feed and issuer are required")
 	}
 	return &Service{c}, nil
 }

@@ -85,6 +85,18 @@ var acts = map[string]struct {
 		_, err := s.RevokeAppSecret(ctx, c, "app_x", "sec_x")
 		return err
 	}},
+	"RevokeKey": {KeysWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.RevokeKey(ctx, c, "x")
+		return err
+	}},
+	"IssueToken": {AppsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.IssueToken(ctx, c, "app_x", "", "")
+		return err
+	}},
+	"RevokeToken": {SessionsWrite, func(ctx context.Context, s *Service, c Caller) error {
+		_, err := s.RevokeToken(ctx, c, "x")
+		return err
+	}},
 	"CreateAccount": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
 		_, err := s.CreateAccount(ctx, c, account.NewAccount{})
 		return err

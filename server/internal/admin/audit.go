@@ -20,7 +20,10 @@ func (s *Service) ListAudit(ctx context.Context, caller Caller, q audit.Query) (
 	if err != nil {
 		return audit.Page{}, err
 	}
-	return p, s.c.Audit.Record(ctx, audit.Event{Act: "audit.list", Outcome: audit.OK, Actor: caller.Actor})
+	if err := s.c.Audit.Record(ctx, audit.Event{Act: "audit.list", Outcome: audit.OK, Actor: caller.Actor}); err != nil {
+		return audit.Page{}, err
+	}
+	return p, nil
 }
 
 // ExportAudit writes the audit log from after a number on to w, its own event

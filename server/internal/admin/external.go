@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/session"
@@ -11,6 +12,9 @@ import (
 // checked: see [session.Service.StartExternal]. ErrRoles besides.
 func (s *Service) StartSession(ctx context.Context, caller Caller, req session.ExternalRequest) (session.Tokens, error) {
 	if err := allow(caller, SessionsStart); err != nil {
+		return session.Tokens{}, err
+	}
+	if err := s.reachesRoles(caller, req.Roles); err != nil {
 		return session.Tokens{}, err
 	}
 	if err := validRoles(req.Roles); err != nil {
@@ -34,5 +38,8 @@ func (s *Service) ImportAccounts(ctx context.Context, caller Caller, lines []acc
 	if err := allow(caller, AccountsWrite); err != nil {
 		return nil, err
 	}
-	return s.c.Accounts.Import(ctx, caller.Actor, lines, validRoles, dry, progress)
+	mayHave := func(roles []string) error {
+		return errors.Join(s.reachesRoles(caller, roles), validRoles(roles))
+	}
+	return s.c.Accounts.Import(ctx, caller.Actor, lines, mayHave, dry, progress)
 }

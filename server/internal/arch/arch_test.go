@@ -32,12 +32,12 @@ i/keyring:          i/audit i/fault l/jwk l/jwt
 i/app:              i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwt
 i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwk l/jwt
 i/feed:             i/audit i/fault i/keyring l/jwt l/revocation
-i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk
+i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire
-i/httpapi/admin:    i/account i/admin i/app i/audit i/catalog i/fault i/httpapi i/keyring i/session l/authz l/guard l/jwk l/jwt l/wire
+i/httpapi/admin:    i/account i/admin i/app i/audit i/catalog i/claims i/fault i/httpapi i/keyring i/mint i/session l/authz l/guard l/jwk l/jwt l/wire
 i/httpapi/oauth:    i/account i/app i/audit i/catalog i/fault i/feed i/httpapi i/keyring i/session l/jwt l/revocation l/wire
 cmd/jotsmith:       *
 e2e:                *

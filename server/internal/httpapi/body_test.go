@@ -112,3 +112,60 @@ func TestMuxWithoutShell(t *testing.T) {
 	r, _ := http.NewRequest("GET", "/x", nil)
 	mux.ServeHTTP(nil, r)
 }
+
+// What is no text: read whole and of its own type, or refused.
+func TestReadObjectTypes(t *testing.T) {
+	t.Parallel()
+	type body struct {
+		yes     bool
+		maybe   *bool
+		n       int64
+		some    *int64
+		list    []string
+		few     *[]string
+		object  json.RawMessage
+		another *json.RawMessage
+	}
+	for text, want := range map[string]bool{
+		`{}`:                          true,
+		`{"yes":true,"maybe":false}`:  true,
+		`{"n":0,"some":86400}`:        true,
+		`{"n":9007199254740992}`:      true,
+		`{"list":[],"few":["a","b"]}`: true,
+		`{"object":{},"another":{"a":[1,{"b":null}]}}`: true,
+		`{"yes":"true"}`:               false,
+		`{"yes":1}`:                    false,
+		`{"maybe":null}`:               false,
+		`{"n":1.5}`:                    false,
+		`{"n":-1}`:                     false,
+		`{"n":"1"}`:                    false,
+		`{"n":1e300}`:                  false,
+		`{"n":9007199254740994}`:       false,
+		`{"list":"a"}`:                 false,
+		`{"list":["a",1]}`:             false,
+		`{"list":[["a"]]}`:             false,
+		`{"list":["\ud800"]}`:          false,
+		`{"few":null}`:                 false,
+		`{"object":[]}`:                false,
+		`{"object":"{}"}`:              false,
+		`{"another":null}`:             false,
+		`{"list":[],"list":["a"]}`:     false,
+		`{"object":{},"object":{}}`:    false,
+		`{"object":{"a":1},"other":1}`: false,
+	} {
+		var b body
+		err := readObject([]byte(text), Members{
+			"yes": &b.yes, "maybe": &b.maybe, "n": &b.n, "some": &b.some, "list": &b.list, "few": &b.few, "object": &b.object, "another": &b.another,
+		})
+		if (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	var b body
+	if err := readObject([]byte(`{"object":{"a":[1,"}"]},"list":["x","y"],"some":7,"yes":true}`), Members{"object": &b.object, "list": &b.list, "some": &b.some, "yes": &b.yes}); err != nil {
+		t.Fatal(err)
+	}
+	if string(b.object) != `{"a":[1,"}"]}` || !reflect.DeepEqual(b.list, []string{"x", "y"}) || b.some == nil || *b.some != 7 || !b.yes {
+		t.Errorf("read %+v", b)
+	}
+}

@@ -66,6 +66,8 @@ type Store interface {
 
 	// SaveRing replaces the ring where its version is still s.Version - 1, and
 	// records e in the same transaction; ErrChanged where it is not, so that
-	// of two that make or change a ring one loses and nothing is mixed.
-	SaveRing(ctx context.Context, s Sealed, e audit.Event) error
+	// of two that make or change a ring one loses and nothing is mixed. It
+	// publishes in the same transaction, and for ever, that each of the keys
+	// revoked is: who stole a key dates its tokens as they please.
+	SaveRing(ctx context.Context, s Sealed, e audit.Event, revoked ...string) error
 }

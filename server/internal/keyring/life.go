@@ -26,6 +26,7 @@ type plan struct {
 type change struct {
 	entries []entry
 	event   audit.Event
+	revoked []string // published with it
 }
 
 // due answers the first transition that time demands, and false where none is
@@ -45,7 +46,7 @@ func (p plan) due(entries []entry, now time.Time) (change, bool, error) {
 	for i, e := range entries {
 		if !e.GoneAt.IsZero() && !now.Before(e.GoneAt) {
 			rest := slices.Delete(slices.Clone(entries), i, i+1)
-			return change{rest, event("key.gone", e.Key)}, true, nil
+			return change{entries: rest, event: event("key.gone", e.Key)}, true, nil
 		}
 	}
 	for _, s := range p.slots {
@@ -70,7 +71,7 @@ func (p plan) add(entries []entry, s slot, now time.Time, lead time.Duration) (c
 	e.ActiveAt = e.CreatedAt.Add(lead).Truncate(time.Second)
 	entries = append(slices.Clone(entries), e)
 	if lead > 0 {
-		return change{entries, event("key.announce", e.Key)}, e.Key, nil
+		return change{entries: entries, event: event("key.announce", e.Key)}, e.Key, nil
 	}
 	c := p.activate(entries, len(entries)-1, now)
 	return c, c.entries[len(entries)-1].Key, nil
@@ -91,7 +92,7 @@ func (p plan) activate(entries []entry, i int, now time.Time) change {
 		ev.Targets["retired"] = k.ID
 	}
 	next.State, next.ActiveAt = Active, now
-	return change{entries, ev}
+	return change{entries: entries, event: ev}
 }
 
 func find(entries []entry, s slot, state string) (int, bool) {

@@ -243,7 +243,7 @@ func (r *Ring) save(ctx context.Context, v *view, c change) error {
 	if err != nil {
 		return err
 	}
-	return r.store.SaveRing(ctx, s, c.event)
+	return r.store.SaveRing(ctx, s, c.event, c.revoked...)
 }
 
 // unseal opens s, or answers the present view where s is no newer. Keys that

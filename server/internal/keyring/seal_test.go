@@ -68,6 +68,9 @@ func TestChangedStoreIsRefused(t *testing.T) {
 			if r, err := keyring.Open(t.Context(), config(m, root)); err == nil {
 				t.Errorf("opened: %v", r.List())
 			}
+			if keys, err := keyring.Examine(m.ring, root); err == nil {
+				t.Errorf("examined and found good: %v", keys)
+			}
 			if fmt.Sprintf("%x", m.ring) != before {
 				t.Error("a ring that does not open was written over")
 			}

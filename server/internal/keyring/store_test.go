@@ -17,7 +17,8 @@ import (
 // A memory keeps a ring as a store does, and lets tests change what is kept,
 // refuse to answer, and die before or after a commit.
 type memory struct {
-	now func() time.Time
+	revoked []string
+	now     func() time.Time
 
 	mu     sync.Mutex
 	ring   keyring.Sealed
@@ -38,7 +39,7 @@ func (m *memory) LoadRing(context.Context) (keyring.Sealed, time.Time, error) {
 	return s, m.now(), m.broken
 }
 
-func (m *memory) SaveRing(_ context.Context, s keyring.Sealed, e audit.Event) error {
+func (m *memory) SaveRing(_ context.Context, s keyring.Sealed, e audit.Event, revoked ...string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.broken != nil {
@@ -58,6 +59,7 @@ func (m *memory) SaveRing(_ context.Context, s keyring.Sealed, e audit.Event) er
 	commit := func() {
 		m.ring = s
 		m.events = append(m.events, e)
+		m.revoked = append(m.revoked, revoked...)
 	}
 	if m.save != nil {
 		return m.save(commit)

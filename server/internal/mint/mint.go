@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -128,12 +127,19 @@ func (r *Request) weigh(custom map[string]json.RawMessage) (all int, largest str
 			largest, of = name, n
 		}
 	}
-	put("scope", len(strings.Join(r.Scope, " ")))
-	put("roles", len(strings.Join(r.Roles, `","`)))
+	put("scope", joined(r.Scope, len(" ")))
+	put("roles", joined(r.Roles, len(`"",`)))
 	for name, value := range custom {
 		put(name, len(value))
 	}
 	return all, largest, of
+}
+
+func joined(all []string, between int) (n int) {
+	for _, s := range all {
+		n += len(s) + between
+	}
+	return n
 }
 
 // warnEvery bounds how often a large token is spoken of: an API whose tokens

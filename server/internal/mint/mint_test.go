@@ -30,7 +30,7 @@ type house struct {
 	log  *strings.Builder
 }
 
-func open(t *testing.T) house {
+func open(t testing.TB) house {
 	t.Helper()
 	quiet := slog.New(slog.DiscardHandler)
 	store, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "test.db"), Log: quiet})
@@ -206,4 +206,34 @@ func TestSizeIsWarnedOfOnceAMinute(t *testing.T) {
 			t.Errorf("token %d: %d lines", i, got)
 		}
 	}
+}
+
+func BenchmarkToken(b *testing.B) {
+	h := open(b)
+	for name, r := range map[string]mint.Request{
+		"plain":  request("", "", "", ""),
+		"claims": request(`{"tenant":"acme","plan":{"seats":5}}`, "", `{"login":"${username}"}`),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := h.Token(r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	b.Run("without mint", func(b *testing.B) {
+		issuer, err := h.ring.Issuer(keyring.Access, jwk.ES256, issuer, mint.Type)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := request()
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := issuer.Issue(jwt.Claims{Subject: r.Subject, Audience: []string{tasks}, Life: r.Life, SessionID: r.SessionID, ClientID: r.ClientID, Scope: r.Scope, Roles: r.Roles}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

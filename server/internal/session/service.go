@@ -173,6 +173,16 @@ func (s *Service) EndPresented(ctx context.Context, actor audit.Actor, token, cl
 	return s.End(ctx, actor, id, "revoked")
 }
 
+// Presented answers the session that a genuine refresh token belongs to.
+// ErrRefused.
+func (s *Service) Presented(token string) (ID, error) {
+	presented, err := s.minter.parseRefresh(token)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return NewID(presented.handle), nil
+}
+
 // EndAll ends the sessions of holder but for except, where that is not empty,
 // and answers how many.
 func (s *Service) EndAll(ctx context.Context, actor audit.Actor, holder account.ID, except ID, reason string) (int, error) {

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -20,6 +21,7 @@ func (s server) accounts() []act {
 		on("PATCH /accounts/{id}", admin.AccountsWrite, s.changeAccount),
 		on("PUT /accounts/{id}/password", admin.AccountsWrite, s.setPassword),
 		on("PUT /accounts/{id}/roles", admin.AccountsWrite, s.setRoles),
+		on("PUT /accounts/{id}/claims", admin.AccountsWrite, s.setClaims),
 		on("POST /accounts/{id}/disable", admin.AccountsWrite, s.onAccount(s.admin.DisableAccount)),
 		on("POST /accounts/{id}/enable", admin.AccountsWrite, s.onAccount(s.admin.EnableAccount)),
 	}
@@ -132,6 +134,19 @@ func (s server) setRoles(c *httpapi.Call, r *http.Request, by admin.Caller) erro
 	})(c, r, by)
 }
 
+func (s server) setClaims(c *httpapi.Call, r *http.Request, by admin.Caller) error {
+	var claims *json.RawMessage
+	if err := c.ReadJSON(r, httpapi.Members{"claims": &claims}); err != nil {
+		return err
+	}
+	if claims == nil {
+		return httpapi.Refuse(wire.CodeInvalidRequest, "claims is required; {} takes the template away", nil)
+	}
+	return s.onAccount(func(ctx context.Context, by admin.Caller, id account.ID) (account.Account, error) {
+		return s.admin.SetAccountClaims(ctx, by, id, template(*claims))
+	})(c, r, by)
+}
+
 func (s server) setPassword(c *httpapi.Call, r *http.Request, by admin.Caller) error {
 	var in wire.AccountPassword
 	if err := c.ReadJSON(r, httpapi.Members{"password": &in.Password}); err != nil {
@@ -168,6 +183,6 @@ func (s server) onAccount(do func(context.Context, admin.Caller, account.ID) (ac
 func accountOf(a account.Account) wire.Account {
 	return wire.Account{
 		ID: string(a.ID), Username: a.Username, DisplayName: a.DisplayName, Roles: append([]string{}, a.Roles...),
-		Disabled: a.Disabled, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, PasswordChangedAt: a.PasswordChangedAt,
+		Disabled: a.Disabled, External: a.External, Claims: a.Claims, CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt, PasswordChangedAt: optional(a.PasswordChangedAt),
 	}
 }

@@ -13,10 +13,14 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/claims"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
+	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -89,6 +93,12 @@ func refusal(err error) error {
 		return httpapi.Refuse(wire.CodeForbidden, err.Error(), err)
 	case errors.Is(err, admin.ErrRoles), errors.Is(err, catalog.ErrInvalid), errors.Is(err, app.ErrInvalid):
 		return httpapi.Refuse(wire.CodeInvalidRequest, err.Error(), err)
+	case errors.Is(err, claims.ErrTemplate), errors.Is(err, account.ErrSubject), errors.Is(err, session.ErrAddress), errors.Is(err, mint.ErrTooLarge):
+		return httpapi.Refuse(wire.CodeInvalidRequest, err.Error(), err)
+	case errors.Is(err, session.ErrReserved):
+		return httpapi.Refuse(wire.CodeForbidden, err.Error(), err)
+	case errors.Is(err, account.ErrExternal), errors.Is(err, session.ErrDisabled):
+		return httpapi.Refuse(wire.CodeConflict, err.Error(), err)
 	case errors.Is(err, catalog.ErrUnknownAPI):
 		return httpapi.Refuse(wire.CodeNotFound, "", err)
 	case errors.Is(err, catalog.ErrBuiltIn), errors.Is(err, catalog.ErrDefault), errors.Is(err, app.ErrSecrets):
@@ -103,8 +113,8 @@ const (
 	mostLimit  = 1000
 )
 
-// maxID is longer than any id; what is longer is the id of nothing.
-const maxID = 128
+// maxID is as long as any id can be, in bytes.
+const maxID = 512
 
 func id(r *http.Request) (string, error) {
 	id := r.PathValue("id")

@@ -21,6 +21,7 @@ type GateConfig struct {
 	Verifier *jwt.Verifier // of tokens for the administration API and no other
 	Auth     *httpapi.Authenticator
 	Catalog  *catalog.Live
+	Audit    audit.Log    // who is refused for want of a permission stands there
 	Log      *slog.Logger // nil means none
 }
 
@@ -30,8 +31,8 @@ type GateConfig struct {
 // what was taken away a moment ago is not in anybody's hands any more, whatever
 // their token says.
 func NewGate(c GateConfig) (Gate, error) {
-	if c.Verifier == nil || c.Auth == nil || c.Catalog == nil {
-		return nil, errors.New("administration: verifier, authenticator and catalog are required")
+	if c.Verifier == nil || c.Auth == nil || c.Catalog == nil || c.Audit == nil {
+		return nil, errors.New("administration: verifier, authenticator, catalog and audit log are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -40,28 +41,33 @@ func NewGate(c GateConfig) (Gate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("administration: %w", err)
 	}
+	refused := &refusals{log: c.Audit}
 	return func(call *httpapi.Call, r *http.Request, permission string) (admin.Caller, error) {
 		t, err := g.Check(r)
 		if err != nil {
 			return admin.Caller{}, err
 		}
 		call.About(t.Subject(), t.SessionID())
-		if err := authz.Scope(permission).Check(t); err != nil {
-			return admin.Caller{}, err
-		}
 		who, err := c.Auth.Stands(r.Context(), t)
 		if err != nil {
 			return admin.Caller{}, err
 		}
-		given := c.Catalog.Now().Permissions(who.Roles())
-		if !slices.Contains(given, permission) {
-			return admin.Caller{}, &authz.Denied{Rule: fmt.Sprintf("scope %q, which no role of %s gives any more", permission, t.Subject()), Scope: permission}
-		}
-		still := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
 		actor := call.Actor(r, who.Account.ID, who.Account.Username)
 		if who.App != nil {
 			actor.Kind, actor.ID, actor.Name = audit.KindApp, string(who.App.ID), who.App.Name
 		}
+		given := c.Catalog.Now().Permissions(who.Roles())
+		denied := authz.Scope(permission).Check(t)
+		if denied == nil && !slices.Contains(given, permission) {
+			denied = &authz.Denied{Rule: fmt.Sprintf("scope %q, which no role of %s gives any more", permission, t.Subject()), Scope: permission}
+		}
+		if denied != nil {
+			if err := refused.record(r.Context(), actor, permission); err != nil {
+				return admin.Caller{}, err
+			}
+			return admin.Caller{}, denied
+		}
+		still := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
 		return admin.Caller{Actor: actor, Permissions: still}, nil
 	}, nil
 }

@@ -15,6 +15,7 @@ func (s server) keys() []act {
 	return []act{
 		on("GET /keys", admin.KeysRead, s.listKeys),
 		on("POST /keys/rotate", admin.KeysWrite, s.rotateKey),
+		on("POST /keys/{id}/revoke", admin.KeysWrite, s.revokeKey),
 	}
 }
 
@@ -53,6 +54,22 @@ func (s server) rotateKey(c *httpapi.Call, r *http.Request, by admin.Caller) err
 	}
 	if err != nil {
 		return err
+	}
+	return c.JSON(http.StatusOK, keyOf(key))
+}
+
+// revokeKey answers the successor, where the key was the one that signed.
+func (s server) revokeKey(c *httpapi.Call, r *http.Request, by admin.Caller) error {
+	id, err := id(r)
+	if err != nil {
+		return err
+	}
+	key, err := s.admin.RevokeKey(r.Context(), by, id)
+	switch {
+	case err != nil:
+		return err
+	case key.ID == "":
+		return c.NoContent()
 	}
 	return c.JSON(http.StatusOK, keyOf(key))
 }

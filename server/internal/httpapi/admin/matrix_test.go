@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	adminapi "github.com/jotsmith/jotsmith/server/internal/httpapi/admin"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -30,6 +32,21 @@ func body(v any) func(*node) any { return func(*node) any { return v } }
 
 func anAccount(_ *node, p person) []string { return []string{string(p.id)} }
 func aSession(_ *node, p person) []string  { return []string{p.tokens.SessionID} }
+
+// aKey is of the feed: to revoke one of access would end the caller's token.
+func aKey(n *node, _ person) []string {
+	keys, err := n.admin.ListKeys(context.Background(), operator)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, k := range keys {
+		if k.Purpose == keyring.Feed && k.State == keyring.Active {
+			return []string{k.ID}
+		}
+	}
+	n.t.Fatal("no active feed key")
+	return nil
+}
 
 func anAPI(n *node, _ person) []string {
 	a, err := n.admin.SaveAPI(context.Background(), operator, catalog.API{Audience: n.name("https://api.example.com/")})
@@ -66,15 +83,20 @@ var calls = map[string]call{
 	"PATCH /v1/admin/accounts/{id}":           {status: 200, ids: anAccount, body: body(`{"display_name":"Somebody"}`)},
 	"PUT /v1/admin/accounts/{id}/password":    {status: 204, ids: anAccount, body: body(wire.AccountPassword{Password: "fünf Kühe im Schnee"})},
 	"PUT /v1/admin/accounts/{id}/roles":       {status: 200, ids: anAccount, body: body(wire.AccountRoles{Roles: []string{"viewer"}})},
+	"PUT /v1/admin/accounts/{id}/claims":      {status: 200, ids: anAccount, body: body(`{"claims":{"team":"blue"}}`)},
 	"POST /v1/admin/accounts/{id}/disable":    {status: 200, ids: anAccount},
 	"POST /v1/admin/accounts/{id}/enable":     {status: 200, ids: anAccount},
 	"GET /v1/admin/accounts/{id}/sessions":    {status: 200, ids: anAccount},
 	"DELETE /v1/admin/accounts/{id}/sessions": {status: 200, ids: anAccount},
-	"GET /v1/admin/sessions/{id}":             {status: 200, ids: aSession},
-	"DELETE /v1/admin/sessions/{id}":          {status: 204, ids: aSession},
+	"POST /v1/admin/sessions": {status: 201, body: func(n *node) any {
+		return wire.SessionStart{Subject: n.name("user-"), Roles: []string{"viewer"}, Claims: json.RawMessage(`{"plan":"gold"}`)}
+	}},
+	"GET /v1/admin/sessions/{id}":    {status: 200, ids: aSession},
+	"DELETE /v1/admin/sessions/{id}": {status: 204, ids: aSession},
 
-	"GET /v1/admin/keys":         {status: 200},
-	"POST /v1/admin/keys/rotate": {status: 200, body: body(wire.KeyRotate{Purpose: "access", Now: true})},
+	"GET /v1/admin/keys":              {status: 200},
+	"POST /v1/admin/keys/{id}/revoke": {status: 200, ids: aKey},
+	"POST /v1/admin/keys/rotate":      {status: 200, body: body(wire.KeyRotate{Purpose: "access", Now: true})},
 
 	"GET /v1/admin/apis":               {status: 200},
 	"POST /v1/admin/apis":              {status: 201, body: func(n *node) any { return wire.APICreate{Audience: n.name("urn:example:"), Life: 60} }},

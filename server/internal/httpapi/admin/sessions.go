@@ -1,10 +1,12 @@
 package admin
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/wire"
@@ -14,6 +16,7 @@ func (s server) sessions() []act {
 	return []act{
 		on("GET /accounts/{id}/sessions", admin.SessionsRead, s.listSessions),
 		on("DELETE /accounts/{id}/sessions", admin.SessionsWrite, s.endSessions),
+		on("POST /sessions", admin.SessionsStart, s.startSession),
 		on("GET /sessions/{id}", admin.SessionsRead, s.session),
 		on("DELETE /sessions/{id}", admin.SessionsWrite, s.endSession),
 	}
@@ -57,6 +60,35 @@ func (s server) endSessions(c *httpapi.Call, r *http.Request, by admin.Caller) e
 		return err
 	}
 	return c.JSON(http.StatusOK, wire.SessionsEnded{Ended: n})
+}
+
+// startSession starts a session for somebody whom the caller's system has
+// checked.
+func (s server) startSession(c *httpapi.Call, r *http.Request, by admin.Caller) error {
+	var in wire.SessionStart
+	err := c.ReadJSON(r, httpapi.Members{
+		"subject": &in.Subject, "roles": &in.Roles, "audience": &in.Audience, "scope": &in.Scope, "claims": &in.Claims,
+		"device": &in.Device, "address": &in.Address,
+	})
+	if err != nil {
+		return err
+	}
+	tokens, err := s.admin.StartSession(r.Context(), by, session.ExternalRequest{
+		Subject: in.Subject, Roles: in.Roles, Audience: in.Audience, Scope: in.Scope, Claims: template(in.Claims),
+		Device: in.Device, Address: in.Address,
+	})
+	switch {
+	case errors.Is(err, catalog.ErrUnknownAPI):
+		return httpapi.Refuse(wire.CodeInvalidTarget, "", err)
+	case errors.Is(err, catalog.ErrScope):
+		return httpapi.Refuse(wire.CodeInvalidScope, "", err)
+	case err != nil:
+		return err
+	}
+	return c.JSON(http.StatusCreated, wire.TokenResponse{
+		AccessToken: tokens.AccessToken, TokenType: "Bearer", ExpiresIn: int64(tokens.ExpiresIn.Seconds()),
+		RefreshToken: tokens.RefreshToken, SessionID: string(tokens.Session), Scope: tokens.Scope,
+	})
 }
 
 func (s server) session(c *httpapi.Call, r *http.Request, by admin.Caller) error {

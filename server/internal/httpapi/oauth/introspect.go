@@ -36,7 +36,7 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 	case about.Subject() != subject && !d.Catalog.Now().Gives(roles, catalog.Introspect):
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	}
-	return c.JSON(http.StatusOK, describe(about))
+	return c.JSON(http.StatusOK, d.describe(about))
 }
 
 // asking says who asks, and with which roles.
@@ -72,20 +72,16 @@ func verdict(err error) bool {
 }
 
 // describe says what the token says, but for rights that its holder has lost
-// since: here, unlike at an API that verifies by itself, that can be known.
-// Which scopes a lost role gave is not, so none are told until the next refresh
-// has made a token that says.
-func describe(about httpapi.Caller) wire.Introspection {
+// since, by losing a role or by the role's losing a permission: here, unlike at
+// an API that verifies by itself, that can be known.
+func (d Deps) describe(about httpapi.Caller) wire.Introspection {
 	t := about.Token
-	had := slices.Collect(t.Roles())
-	roles := slices.DeleteFunc(slices.Clone(had), func(role string) bool { return !slices.Contains(about.Roles(), role) })
-	scope := ""
-	if len(roles) == len(had) {
-		scope = strings.Join(slices.Collect(t.Scopes()), " ")
-	}
+	roles := slices.DeleteFunc(slices.Collect(t.Roles()), func(role string) bool { return !slices.Contains(about.Roles(), role) })
+	given := d.Catalog.Now().Permissions(roles)
+	scopes := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
 	return wire.Introspection{
 		Active:    true,
-		Scope:     scope,
+		Scope:     strings.Join(scopes, " "),
 		ClientID:  t.ClientID(),
 		TokenType: "Bearer",
 		Expires:   t.ExpiresAt().Unix(),

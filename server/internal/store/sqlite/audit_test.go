@@ -119,9 +119,9 @@ func TestADM05BlockedChain(t *testing.T) {
 func TestADM06CrashWhileChaining(t *testing.T) {
 	t.Parallel()
 	s := open(t, Config{})
-	for n := 10; n <= 100; n += 10 {
-		recordMany(t, s, 10)
-		if _, err := s.ChainAudit(t.Context(), 3); err != nil {
+	for n := 20; n <= 100; n += 20 {
+		recordMany(t, s, 20)
+		if _, err := s.ChainAudit(t.Context(), 7); err != nil {
 			t.Fatal(err)
 		}
 		path := killed(t, s)
@@ -171,7 +171,7 @@ func TestFLT03FlippedBitsInTheChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := read(t, s.path)
-	step := 2003
+	step := 4001
 	if testing.Short() {
 		step *= 10
 	}

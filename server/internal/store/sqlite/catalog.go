@@ -57,7 +57,7 @@ func (l *life) Scan(src any) error {
 func (s *Store) LoadCatalog(ctx context.Context) (k catalog.Kept, err error) {
 	err = s.read(ctx, func(c *conn) error {
 		return c.snapshot(func() error {
-			if err := c.row(`SELECT version, longest FROM catalog`).Scan(&k.Version, (*life)(&k.Longest)); err != nil {
+			if err := c.row(`SELECT version, issuer, longest FROM catalog`).Scan(&k.Version, &k.Issuer, (*life)(&k.Longest)); err != nil {
 				return err
 			}
 			err := c.each(`SELECT audience, name, permissions, life, algorithm, is_default, claims, version FROM api ORDER BY audience`,
@@ -132,14 +132,14 @@ func (s *Store) DeleteRole(ctx context.Context, name string, e audit.Event) erro
 	return s.unregister(ctx, `DELETE FROM role WHERE name = ?`, name, e)
 }
 
-// KeepLife raises the longest life.
-func (s *Store) KeepLife(ctx context.Context, d time.Duration) error {
+// KeepServer notes the issuer and raises the longest life.
+func (s *Store) KeepServer(ctx context.Context, issuer string, d time.Duration) error {
 	k, err := s.LoadCatalog(ctx)
-	if err != nil || k.Longest >= d {
+	if err != nil || k.Longest >= d && (issuer == "" || issuer == k.Issuer) {
 		return err
 	}
 	return s.do(ctx, func(t *tx) error {
-		return t.only(`UPDATE catalog SET longest = max(longest, ?)`, d.Microseconds())
+		return t.only(`UPDATE catalog SET longest = max(longest, ?1), issuer = iif(?2 = '', issuer, ?2)`, d.Microseconds(), issuer)
 	})
 }
 

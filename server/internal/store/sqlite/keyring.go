@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -49,7 +50,7 @@ func (c *conn) ring(storeID string) (keyring.Sealed, error) {
 }
 
 // SaveRing replaces the ring where it still is what was read.
-func (s *Store) SaveRing(ctx context.Context, r keyring.Sealed, e audit.Event) error {
+func (s *Store) SaveRing(ctx context.Context, r keyring.Sealed, e audit.Event, revoked ...string) error {
 	if r.StoreID != s.id {
 		return fmt.Errorf("saving key ring: it belongs to the store %q, this is %q", r.StoreID, s.id)
 	}
@@ -80,6 +81,14 @@ func (s *Store) SaveRing(ctx context.Context, r keyring.Sealed, e audit.Event) e
 				return fmt.Errorf("saving key %q: %w", k.ID, err)
 			}
 		}
-		return t.record(e)
+		if err := t.record(e); err != nil {
+			return err
+		}
+		for _, id := range revoked {
+			if err := t.publish(jwt.KeyFact, id, time.Time{}, time.Time{}); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }

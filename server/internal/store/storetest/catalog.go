@@ -64,9 +64,10 @@ func testCatalog(t *testing.T, open Opener) {
 		t.Errorf("versions %d and %d were not raised", k.APIs[0].Version, k.APIs[1].Version)
 	}
 
-	check(t, "error", w.KeepLife(w.ctx, time.Hour), nil)
-	check(t, "error", w.KeepLife(w.ctx, time.Minute), nil)
+	check(t, "error", w.KeepServer(w.ctx, "https://auth.example", time.Hour), nil)
+	check(t, "error", w.KeepServer(w.ctx, "", time.Minute), nil)
 	check(t, "the longest life", load().Longest, time.Hour)
+	check(t, "the issuer", load().Issuer, "https://auth.example")
 	k = load()
 	w.Store = reopen()
 	check(t, "after a restart", load(), k)
@@ -188,4 +189,21 @@ func testPublish(t *testing.T, open Opener) {
 	values, _ = w.published(0)
 	check(t, "swept", values, []string{"one", "never"})
 	check(t, "events", count(w.acts(), "token.revoke"), 3)
+}
+
+// The revocation of a key commits with the ring, or not at all.
+func testRevokedKey(t *testing.T, open Opener) {
+	w := newWorld(t, open)
+	ring, _, err := w.LoadRing(w.ctx)
+	check(t, "error", err, nil)
+	ring.Version, ring.RootKeyID, ring.WrappedKey = 1, "root", []byte{1}
+	check(t, "error", w.SaveRing(w.ctx, ring, event("key.revoke"), "a key"), nil)
+	if err := w.SaveRing(w.ctx, ring, event("key.revoke"), "another"); !errors.Is(err, fault.ErrChanged) {
+		t.Errorf("the same version again: %v", err)
+	}
+	facts, _, _, err := w.FeedSince(w.ctx, 0)
+	check(t, "error", err, nil)
+	if len(facts) != 1 || facts[0].Kind != jwt.KeyFact || facts[0].Value != "a key" || !facts[0].Expires.IsZero() || !facts[0].Before.IsZero() {
+		t.Errorf("published %+v", facts)
+	}
 }

@@ -24,6 +24,7 @@ import (
 // A Store is all that a server asks of one.
 type Store interface {
 	account.Store
+	account.Importer
 	session.Store
 	catalog.Store
 	app.Store
@@ -56,6 +57,9 @@ func Run(t *testing.T, open Opener) {
 		"account":     testAccounts,
 		"change":      testChange,
 		"rehash":      testRehash,
+		"claims":      testClaims,
+		"external":    testExternal,
+		"import":      testImport,
 		"session":     testSessions,
 		"refresh":     testRefresh,
 		"end":         testEnd,
@@ -63,6 +67,7 @@ func Run(t *testing.T, open Opener) {
 		"catalog":     testCatalog,
 		"apps":        testApps,
 		"publish":     testPublish,
+		"revoked key": testRevokedKey,
 		"ring":        testRing,
 		"feed":        testFeed,
 		"sweep":       testSweep,

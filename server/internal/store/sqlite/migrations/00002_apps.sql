@@ -1,14 +1,16 @@
 -- +goose Up
 
 -- What is registered: version is raised by every change of an API or a role;
--- longest is the longest life that any token was given, in microseconds.
+-- issuer is what the server was called when it ran last; longest is the longest
+-- life that any token was given, in microseconds.
 CREATE TABLE catalog (
     one     INTEGER PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL CHECK (version > 0),
+    issuer  TEXT    NOT NULL,
     longest INTEGER NOT NULL CHECK (longest >= 0)
 ) STRICT;
 
-INSERT INTO catalog (one, version, longest) VALUES (1, 1, 0);
+INSERT INTO catalog (one, version, issuer, longest) VALUES (1, 1, '', 0);
 
 CREATE TABLE api (
     audience    TEXT    PRIMARY KEY CHECK (audience <> ''),

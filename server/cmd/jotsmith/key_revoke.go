@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+type keyRevokeCmd struct {
+	dataFlags
+	ID   string `arg:"" help:"The key's id, as 'key list' shows it."`
+	Yes  bool   `help:"Really."`
+	JSON bool   `help:"Print JSON."`
+}
+
+func (keyRevokeCmd) Help() string {
+	return "Every connected guard refuses what the key has signed as soon as the server runs again, and for ever. A successor signs at once. " +
+		"After a revoked refresh key, everybody whose refresh token it made logs in again. For a key that is merely old, use 'key rotate'."
+}
+
+func (cmd *keyRevokeCmd) Run(ctx context.Context, c *console) error {
+	if err := really(cmd.Yes, "whatever the key has signed is refused afterwards"); err != nil {
+		return err
+	}
+	n, err := openOffline(ctx, cmd.dataFlags, c)
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	next, err := n.admin.RevokeKey(ctx, operator(), cmd.ID)
+	switch {
+	case errors.Is(err, fault.ErrNotFound):
+		return hint(fmt.Errorf("there is no key %q that could be revoked", cmd.ID), "'jotsmith key list' shows them")
+	case err != nil:
+		return err
+	case cmd.JSON:
+		out := struct {
+			Revoked   string   `json:"revoked"`
+			Successor *keyJSON `json:"successor,omitempty"`
+		}{Revoked: cmd.ID}
+		if next.ID != "" {
+			out.Successor = new(newKeyJSON(next))
+		}
+		return c.json(out)
+	}
+	fmt.Fprintf(c.out, "%s is revoked.\n", printable(cmd.ID))
+	if next.ID != "" {
+		fmt.Fprintf(c.out, "%s signs in its place from now on.\n", next.ID)
+	}
+	if next.Purpose == keyring.Refresh {
+		fmt.Fprintln(c.out, "Refresh tokens that it made are worth nothing; their holders log in again.")
+	}
+	return nil
+}

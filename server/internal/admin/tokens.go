@@ -1,0 +1,50 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/session"
+)
+
+// IssueToken makes an access token for an app, without its secret: see
+// [app.Service.Issue].
+func (s *Service) IssueToken(ctx context.Context, caller Caller, id app.ID, audience, scope string) (app.Token, error) {
+	if err := allow(caller, AppsWrite); err != nil {
+		return app.Token{}, err
+	}
+	return s.c.Apps.Issue(ctx, caller.Actor, id, audience, scope)
+}
+
+// RevokeToken revokes a token: a refresh token with its session, an access
+// token alone. It answers the id of what has ended. An error of package jwt
+// says why text is no good token of this server; session.ErrRefused that it is
+// no refresh token of it.
+func (s *Service) RevokeToken(ctx context.Context, caller Caller, text string) (string, error) {
+	if err := allow(caller, SessionsWrite); err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(text, session.RefreshPrefix) {
+		id, err := s.c.Sessions.Presented(text)
+		if err != nil {
+			return "", err
+		}
+		return string(id), s.EndSession(ctx, caller, id)
+	}
+	v, err := jwt.NewVerifier(jwt.Policy{
+		Issuer: s.c.Issuer, Keys: s.c.Ring.Keys(keyring.Access), CacheSize: -1,
+		DangerouslyAcceptAnyAudience: true, DangerouslyIgnoreRevocation: true,
+	})
+	if err != nil {
+		return "", fmt.Errorf("revoking a token: %w", err)
+	}
+	t, err := v.Verify(ctx, text)
+	if err != nil {
+		return "", err
+	}
+	return t.ID(), s.c.Feed.EndToken(ctx, caller.Actor, t)
+}
