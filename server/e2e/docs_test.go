@@ -60,6 +60,9 @@ func shellBlocks(text string) string {
 	return b.String()
 }
 
+// offline are the commands that work on a stopped server.
+var offline = regexp.MustCompile(`^jotsmith (account|key|api|role|app|session|token issue|token revoke)\b`)
+
 // script turns a page's commands into one that ends by itself.
 func script(t *testing.T, commands, addr string) string {
 	t.Helper()
@@ -78,8 +81,8 @@ func script(t *testing.T, commands, addr string) string {
 		case strings.HasPrefix(line, "jotsmith serve"):
 			fmt.Fprintf(&b, "stop\n%s &\nserver=$!\n", line)
 			fmt.Fprintf(&b, "curl -sS --retry 50 --retry-delay 0 --retry-all-errors --retry-max-time 20 -o /dev/null http://%s/readyz 2>/dev/null\n", addr)
-		case strings.HasPrefix(line, "jotsmith account"), strings.HasPrefix(line, "jotsmith key"):
-			fmt.Fprintf(&b, "stop\n%s\n", line) // works on a stopped server
+		case offline.MatchString(line) && !strings.Contains(line, "--server"):
+			fmt.Fprintf(&b, "stop\n%s\n", line)
 		default:
 			fmt.Fprintln(&b, line)
 		}

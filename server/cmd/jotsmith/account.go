@@ -27,7 +27,7 @@ type accountCmd struct {
 }
 
 func (accountCmd) Help() string {
-	return "These commands act on a running server (--server), or on the data directory of one that is stopped or has not run yet."
+	return targetHelp
 }
 
 // operator is whoever may read and write the data directory.

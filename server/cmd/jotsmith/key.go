@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
-	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type keyCmd struct {
@@ -17,9 +17,7 @@ type keyCmd struct {
 	Revoke keyRevokeCmd `cmd:"" help:"Take a key out of use at once, as when it was stolen."`
 }
 
-func (keyCmd) Help() string {
-	return "These commands work on the data directory of a server that is stopped, or that has not run yet. A running server rotates its keys by itself."
-}
+func (keyCmd) Help() string { return targetHelp + " A running server rotates its keys by itself." }
 
 // keyJSON is a key as --json prints it.
 type keyJSON struct {
@@ -44,18 +42,42 @@ func newKeyJSON(k keyring.Key) keyJSON {
 	return j
 }
 
+func keyFrom(w wire.Key) keyring.Key {
+	k := keyring.Key{ID: w.ID, Purpose: w.Purpose, Algorithm: jwk.Algorithm(w.Algorithm), State: w.State, CreatedAt: w.CreatedAt, ActiveAt: w.ActiveAt}
+	if w.RetiredAt != nil {
+		k.RetiredAt = *w.RetiredAt
+	}
+	if w.GoneAt != nil {
+		k.GoneAt = *w.GoneAt
+	}
+	return k
+}
+
+// keys reads all of the server's keys.
+func (r *remote) keys(ctx context.Context) ([]keyring.Key, error) {
+	var list wire.KeyList
+	if err := r.do(ctx, "GET", "/v1/admin/keys", nil, &list); err != nil {
+		return nil, err
+	}
+	var keys []keyring.Key
+	for _, k := range list.Keys {
+		keys = append(keys, keyFrom(k))
+	}
+	return keys, nil
+}
+
 type keyListCmd struct {
-	dataFlags
+	targetFlags
 	JSON bool `help:"Print JSON."`
 }
 
-func (cmd *keyListCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *keyListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	keys, err := n.admin.ListKeys(ctx, operator())
+	defer r.Close()
+	keys, err := r.keys(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,7 +120,7 @@ func keyTimes(k keyring.Key, all []keyring.Key, now time.Time) (since, next stri
 }
 
 type keyRotateCmd struct {
-	dataFlags
+	targetFlags
 	Purpose string `required:"" enum:"access,feed,refresh" placeholder:"PURPOSE" help:"Which key: access, feed or refresh."`
 	Alg     string `placeholder:"ALG" help:"Its algorithm, where there are several for the purpose; by default ES256, and HS256 for refresh."`
 	Now     bool   `help:"Let the successor sign at once, without announcing it first."`
@@ -110,29 +132,36 @@ func (keyRotateCmd) Help() string {
 		"The key that it replaces verifies for as long as anything lives that it signed, so nobody is logged out."
 }
 
-func (cmd *keyRotateCmd) Run(ctx context.Context, c *console) error {
+func (cmd *keyRotateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	alg := jwk.Algorithm(cmd.Alg)
 	if alg == "" {
 		alg = map[string]jwk.Algorithm{keyring.Access: jwk.ES256, keyring.Feed: keyring.FeedAlgorithm, keyring.Refresh: keyring.RefreshAlgorithm}[cmd.Purpose]
 	}
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	key, err := n.admin.RotateKey(ctx, operator(), cmd.Purpose, alg, cmd.Now)
+	defer r.Close()
+	var made wire.Key
+	err = r.do(ctx, "POST", "/v1/admin/keys/rotate", wire.KeyRotate{Purpose: cmd.Purpose, Algorithm: string(alg), Now: cmd.Now}, &made)
+	refused, _ := errors.AsType[refusal](err)
 	switch {
-	case errors.Is(err, fault.ErrNotFound):
+	case refused.Code == wire.CodeNotFound:
 		return hint(fmt.Errorf("there is no %s key for %s", cmd.Purpose, alg), "'jotsmith key list' shows them")
-	case errors.Is(err, keyring.ErrAnnounced):
-		return hint(err, "--now lets it sign at once")
+	case refused.Code == wire.CodeConflict:
+		return hint(keyring.ErrAnnounced, "--now lets it sign at once")
 	case err != nil:
 		return err
 	}
+	key := keyFrom(made)
 	if cmd.JSON {
 		return c.json(newKeyJSON(key))
 	}
-	fmt.Fprint(c.out, rotated(key, n.ring.List(), time.Now()))
+	all, err := r.keys(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(c.out, rotated(key, all, time.Now()))
 	return nil
 }
 

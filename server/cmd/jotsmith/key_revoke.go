@@ -4,33 +4,37 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type keyRevokeCmd struct {
-	dataFlags
+	targetFlags
 	ID   string `arg:"" help:"The key's id, as 'key list' shows it."`
 	Yes  bool   `help:"Really."`
 	JSON bool   `help:"Print JSON."`
 }
 
 func (keyRevokeCmd) Help() string {
-	return "Every connected guard refuses what the key has signed as soon as the server runs again, and for ever. A successor signs at once. " +
+	return "Every connected guard refuses what the key has signed within a second, or as soon as a stopped server runs again, and for ever. A successor signs at once. " +
 		"After a revoked refresh key, everybody whose refresh token it made logs in again. For a key that is merely old, use 'key rotate'."
 }
 
-func (cmd *keyRevokeCmd) Run(ctx context.Context, c *console) error {
+func (cmd *keyRevokeCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	if err := really(cmd.Yes, "whatever the key has signed is refused afterwards"); err != nil {
 		return err
 	}
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	next, err := n.admin.RevokeKey(ctx, operator(), cmd.ID)
+	defer r.Close()
+	var answered wire.Key // empty where no successor was needed
+	err = r.do(ctx, "POST", "/v1/admin/keys/"+url.PathEscape(cmd.ID)+"/revoke", nil, &answered)
+	next := keyFrom(answered)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
 		return hint(fmt.Errorf("there is no key %q that could be revoked", cmd.ID), "'jotsmith key list' shows them")

@@ -27,6 +27,8 @@ type targetFlags struct {
 	dataFlags
 }
 
+const targetHelp = "These commands act on a running server (--server), or on the data directory of one that is stopped or has not run yet."
+
 // A remote is the administration API, of a running server or of this process:
 // commands see no difference.
 type remote struct {

@@ -14,7 +14,7 @@ import (
 // IssueToken makes an access token for an app, without its secret: see
 // [app.Service.Issue].
 func (s *Service) IssueToken(ctx context.Context, caller Caller, id app.ID, audience, scope string) (app.Token, error) {
-	if err := allow(caller, AppsWrite); err != nil {
+	if err := s.mayChangeApp(ctx, caller, id); err != nil {
 		return app.Token{}, err
 	}
 	return s.c.Apps.Issue(ctx, caller.Actor, id, audience, scope)
