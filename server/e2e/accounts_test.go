@@ -66,11 +66,14 @@ func TestSessionsOfExternalAccounts(t *testing.T) {
 	ada := tokens(t, want(t, 200, "POST", issuer+"/v1/login", "", wire.LoginRequest{Username: "ada", Password: "correct horse battery", Audience: admin})).AccessToken
 	want(t, 201, "POST", admin+"/roles", ada, wire.RoleCreate{Name: "session-starter", Permissions: []string{"jotsmith:sessions:start"}})
 	var app wire.AppWithSecret
-	made := want(t, 201, "POST", admin+"/apps", ada, wire.AppCreate{Name: "shop", Roles: []string{"session-starter"}, Audiences: []string{admin}})
+	made := want(t, 201, "POST", admin+"/apps", ada, wire.AppCreate{Name: "shop", Roles: []string{"session-starter"}, Audiences: []string{admin}, Claims: json.RawMessage(`{"team":"shop","who":"${username}"}`)})
 	if err := json.Unmarshal(made, &app); err != nil || app.App.ID == "" || app.Secret == "" {
 		t.Fatalf("%v: no app in the answer", err)
 	}
 	shop := clientToken(t, issuer, app.App.ID, app.Secret)
+	if c := claimsOf(t, shop); c["team"] != "shop" || c["who"] != nil || c["sub"] != app.App.ID {
+		t.Errorf("the app's own token says %v", c)
+	}
 
 	start := wire.SessionStart{
 		Subject: "user/42", Roles: []string{"editor"}, Claims: json.RawMessage(`{"tenant":"acme"}`), Device: "Firefox", Address: "192.0.2.7",

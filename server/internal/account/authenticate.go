@@ -61,6 +61,9 @@ func (s *Service) ChangePassword(ctx context.Context, actor audit.Actor, id ID, 
 	if err != nil {
 		return err
 	}
+	if a.External {
+		return ErrCredentials // there is none
+	}
 	// Without the present password nothing is told of the new one.
 	holder, stored, err := s.look(ctx, a.Username)
 	if err != nil {

@@ -223,6 +223,9 @@ func TestCLM10External(t *testing.T) {
 			t.Errorf("logs in: %v", err)
 		}
 	}
+	if err := f.ChangePassword(t.Context(), somebody, "Ada", "", password, "ses_x", home); !errors.Is(err, account.ErrCredentials) {
+		t.Errorf("changes a password that is none: %v", err)
+	}
 	if err := f.SetPassword(t.Context(), operator, "Ada", password); !errors.Is(err, account.ErrExternal) {
 		t.Errorf("a password was set: %v", err)
 	}

@@ -264,8 +264,8 @@ func (l *Live) Seed(ctx context.Context, apis []API, roles []Role) error {
 	}
 	for _, a := range apis {
 		fresh := a.Permissions == nil
-		if old, err := l.Now().Registered(a.Audience); err == nil {
-			if !fresh || old.BuiltIn || len(own(added)) == 0 {
+		if old, err := l.Now().Registered(a.Audience); err == nil && !old.BuiltIn {
+			if !fresh || len(own(added)) == 0 {
 				continue
 			}
 			old.Permissions = append(slices.Clone(old.Permissions), own(added)...)
