@@ -24,7 +24,9 @@ type appCmd struct {
 	Secret  appSecretCmd  `cmd:"" help:"Add and revoke the secrets of an app."`
 }
 
-func (appCmd) Help() string { return offlineHelp }
+func (appCmd) Help() string {
+	return "These commands work on the data directory of a server that is stopped, or that has not run yet."
+}
 
 // appFlags are those of every act on one app.
 type appFlags struct {
