@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -22,13 +22,11 @@ type apiCmd struct {
 	Delete apiDeleteCmd `cmd:"" help:"Withdraw an API: no token is made for it any more."`
 }
 
-func (apiCmd) Help() string { return offlineHelp }
-
-const offlineHelp = "These commands work on the data directory of a server that is stopped, or that has not run yet."
+func (apiCmd) Help() string { return targetHelp }
 
 // apiFlags are those of every act on one API.
 type apiFlags struct {
-	dataFlags
+	targetFlags
 	Audience string `arg:"" help:"The API's name in tokens: an absolute URI such as https://tasks.example.com."`
 	JSON     bool   `help:"Print JSON."`
 }
@@ -43,16 +41,14 @@ type apiCreateCmd struct {
 	Claims     claimsText `placeholder:"CLAIMS" help:"Custom claims of its tokens: a JSON object, or @FILE."`
 }
 
-func (cmd *apiCreateCmd) Run(ctx context.Context, c *console) error {
+func (cmd *apiCreateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	claims, err := cmd.Claims.read()
 	if err != nil {
 		return err
 	}
-	return cmd.change(ctx, c, "registered", func(n *node) (catalog.API, error) {
-		return n.admin.SaveAPI(ctx, operator(), catalog.API{
-			Audience: cmd.Audience, Name: cmd.Name, Permissions: cmd.Permission, Life: time.Duration(cmd.Life),
-			Algorithm: jwk.Algorithm(cmd.Alg), Default: cmd.Default, Claims: json.RawMessage(claims),
-		})
+	return cmd.change(ctx, c, l, "registered", "POST", "/v1/admin/apis", wire.APICreate{
+		Audience: cmd.Audience, Name: cmd.Name, Permissions: cmd.Permission, Life: cmd.Life.seconds(),
+		Algorithm: cmd.Alg, Default: cmd.Default, Claims: claims,
 	})
 }
 
@@ -70,81 +66,72 @@ func (apiSetCmd) Help() string {
 	return "What is not named stays as it is. Tokens that live keep what they say; those made from now on say what stands."
 }
 
-func (cmd *apiSetCmd) Run(ctx context.Context, c *console) error {
-	return cmd.change(ctx, c, "changed", func(n *node) (catalog.API, error) {
-		a, err := n.admin.API(ctx, operator(), cmd.Audience)
+func (cmd *apiSetCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	patch := wire.APIPatch{Name: cmd.Name, Algorithm: cmd.Alg}
+	if cmd.Permission != nil {
+		patch.Permissions = &cmd.Permission
+	}
+	if cmd.Life != nil {
+		patch.Life = new(cmd.Life.seconds())
+	}
+	if cmd.Default {
+		patch.Default = &cmd.Default
+	}
+	if cmd.Claims != nil {
+		claims, err := cmd.Claims.patch()
 		if err != nil {
-			return catalog.API{}, err
+			return err
 		}
-		if cmd.Name != nil {
-			a.Name = *cmd.Name
-		}
-		if cmd.Permission != nil {
-			a.Permissions = cmd.Permission
-		}
-		if cmd.Life != nil {
-			a.Life = time.Duration(*cmd.Life)
-		}
-		if cmd.Alg != nil {
-			a.Algorithm = jwk.Algorithm(*cmd.Alg)
-		}
-		if cmd.Claims != nil {
-			claims, err := cmd.Claims.read()
-			if err != nil {
-				return catalog.API{}, err
-			}
-			a.Claims = claims
-		}
-		a.Default = a.Default || cmd.Default
-		return n.admin.SaveAPI(ctx, operator(), a)
-	})
+		patch.Claims = claims
+	}
+	return cmd.change(ctx, c, l, "changed", "PATCH", cmd.path(), patch)
 }
 
-// change opens the data directory for an act on the API and tells the outcome.
-func (f apiFlags) change(ctx context.Context, c *console, did string, act func(*node) (catalog.API, error)) error {
-	n, err := openOfflineOrMake(ctx, f.dataFlags, c)
+func (f apiFlags) path() string { return "/v1/admin/apis/" + url.PathEscape(f.Audience) }
+
+// change asks for an act on the API and tells the outcome.
+func (f apiFlags) change(ctx context.Context, c *console, l *commandLine, did, method, path string, in any) error {
+	r, err := f.openOrMake(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, err := act(n)
-	switch {
-	case err != nil:
-		return apiError(err)
-	case f.JSON:
-		return c.json(newAPIJSON(a))
+	defer r.Close()
+	var a wire.API
+	if err := r.do(ctx, method, path, in, &a); err != nil {
+		return f.explain(err)
+	}
+	if f.JSON {
+		return c.json(a)
 	}
 	fmt.Fprintf(c.out, "%s: %s\n", printable(a.Audience), did)
 	return nil
 }
 
-// apiError adds what to do about the faults that an operator can mend.
-func apiError(err error) error {
+// explain adds what to do about the faults that an operator can mend.
+func (f apiFlags) explain(err error) error {
 	switch {
-	case errors.Is(err, catalog.ErrUnknownAPI):
-		return hint(err, "'jotsmith api list' shows what is registered")
+	case errors.Is(err, fault.ErrNotFound):
+		return hint(fmt.Errorf("API %q: %w", f.Audience, catalog.ErrUnknownAPI), "'jotsmith api list' shows what is registered")
 	case errors.Is(err, fault.ErrExists):
-		return hint(err, "'jotsmith api set' changes it; nothing was changed")
-	case errors.Is(err, catalog.ErrDefault):
-		return hint(err, "'jotsmith api set OTHER --default' does that")
+		return hint(fmt.Errorf("API %q: %w", f.Audience, fault.ErrExists), "'jotsmith api set' changes it; nothing was changed")
 	}
 	return err
 }
 
 type apiShowCmd struct{ apiFlags }
 
-func (cmd *apiShowCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *apiShowCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, err := n.admin.API(ctx, operator(), cmd.Audience)
-	if err != nil {
-		return apiError(err)
+	defer r.Close()
+	var a wire.API
+	if err := r.do(ctx, "GET", cmd.path(), nil, &a); err != nil {
+		return cmd.explain(err)
 	}
 	if cmd.JSON {
-		return c.json(newAPIJSON(a))
+		return c.json(a)
 	}
 	claims := string(a.Claims)
 	if claims == "" {
@@ -157,30 +144,28 @@ func (cmd *apiShowCmd) Run(ctx context.Context, c *console) error {
 }
 
 type apiListCmd struct {
-	dataFlags
+	targetFlags
 	JSON bool `help:"Print JSON."`
 }
 
-func (cmd *apiListCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *apiListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	all, err := n.admin.ListAPIs(ctx, operator())
-	if err != nil {
+	defer r.Close()
+	var list wire.APIList
+	if err := r.do(ctx, "GET", "/v1/admin/apis", nil, &list); err != nil {
 		return err
 	}
-	list := wire.APIList{APIs: []wire.API{}}
 	var rows [][]string
-	for _, a := range all {
-		list.APIs = append(list.APIs, newAPIJSON(a))
+	for _, a := range list.APIs {
 		rows = append(rows, []string{a.Audience, a.Name, apiState(a), lifeOf(a.Life), algorithmOf(a), strings.Join(a.Permissions, " ")})
 	}
 	switch {
 	case cmd.JSON:
 		return c.json(list)
-	case len(all) == 0:
+	case len(rows) == 0:
 		fmt.Fprintln(c.err, "No APIs.")
 		return nil
 	}
@@ -196,17 +181,17 @@ func (apiDeleteCmd) Help() string {
 	return "Tokens that live stay good until they expire; sessions for the API cannot be refreshed any more."
 }
 
-func (cmd *apiDeleteCmd) Run(ctx context.Context, c *console) error {
+func (cmd *apiDeleteCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	if err := really(cmd.Yes, "sessions for "+cmd.Audience+" cannot be refreshed afterwards"); err != nil {
 		return err
 	}
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	if err := n.admin.DeleteAPI(ctx, operator(), cmd.Audience); err != nil {
-		return apiError(err)
+	defer r.Close()
+	if err := r.do(ctx, "DELETE", cmd.path(), nil, nil); err != nil {
+		return cmd.explain(err)
 	}
 	fmt.Fprintf(c.out, "%s: deleted\n", printable(cmd.Audience))
 	return nil
@@ -220,14 +205,7 @@ func really(yes bool, what string) error {
 	return hint(fmt.Errorf("nothing was changed: %s", what), "--yes does it")
 }
 
-func newAPIJSON(a catalog.API) wire.API {
-	return wire.API{
-		Audience: a.Audience, Name: a.Name, Permissions: append([]string{}, a.Permissions...), Life: int64(a.Life.Seconds()),
-		Algorithm: string(a.Algorithm), Default: a.Default, Claims: a.Claims, BuiltIn: a.BuiltIn,
-	}
-}
-
-func apiState(a catalog.API) string {
+func apiState(a wire.API) string {
 	switch {
 	case a.BuiltIn:
 		return "built in"
@@ -237,16 +215,16 @@ func apiState(a catalog.API) string {
 	return "registered"
 }
 
-func lifeOf(d time.Duration) string {
-	if d == 0 {
+func lifeOf(seconds int64) string {
+	if seconds == 0 {
 		return "server's"
 	}
-	return span(d).String()
+	return span(time.Duration(seconds) * time.Second).String()
 }
 
-func algorithmOf(a catalog.API) string {
+func algorithmOf(a wire.API) string {
 	if a.Algorithm == "" {
 		return string(jwk.ES256)
 	}
-	return string(a.Algorithm)
+	return a.Algorithm
 }

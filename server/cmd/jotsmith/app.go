@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
-	"github.com/jotsmith/jotsmith/server/internal/app"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/wire"
@@ -24,17 +24,17 @@ type appCmd struct {
 	Secret  appSecretCmd  `cmd:"" help:"Add and revoke the secrets of an app."`
 }
 
-func (appCmd) Help() string { return offlineHelp }
+func (appCmd) Help() string { return targetHelp }
 
 // appFlags are those of every act on one app.
 type appFlags struct {
-	dataFlags
+	targetFlags
 	ID   string `arg:"" help:"The app's id, as 'app list' shows it."`
 	JSON bool   `help:"Print JSON."`
 }
 
 type appCreateCmd struct {
-	dataFlags
+	targetFlags
 	Name          string   `arg:"" help:"For people."`
 	Role          []string `sep:"none" placeholder:"ROLE" help:"A role of the app; repeatable."`
 	Audience      []string `sep:"none" placeholder:"URI" help:"An API that it may have tokens for; repeatable. The first is what it gets when it names none; by default the default API."`
@@ -43,58 +43,66 @@ type appCreateCmd struct {
 	JSON          bool     `help:"Print JSON."`
 }
 
-func (cmd *appCreateCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOfflineOrMake(ctx, cmd.dataFlags, c)
+func (cmd *appCreateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.openOrMake(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, secret, err := n.admin.CreateApp(ctx, operator(), app.NewApp{
-		Name: cmd.Name, Roles: cmd.Role, Audiences: cmd.Audience,
-		Life: time.Duration(cmd.Life), SecretExpires: time.Duration(cmd.SecretExpires),
-	})
+	defer r.Close()
+	var made wire.AppWithSecret
+	err = r.do(ctx, "POST", "/v1/admin/apps", wire.AppCreate{
+		Name: cmd.Name, Roles: cmd.Role, Audiences: cmd.Audience, Life: cmd.Life.seconds(), SecretExpiresIn: cmd.SecretExpires.seconds(),
+	}, &made)
 	if err != nil {
-		return appError(err)
+		return appError(err, cmd.Name)
 	}
-	return showSecret(c, cmd.JSON, a, secret, "created")
+	return showSecret(c, cmd.JSON, made, "created")
 }
 
 // showSecret tells a secret, this once.
-func showSecret(c *console, asJSON bool, a app.App, secret, did string) error {
+func showSecret(c *console, asJSON bool, made wire.AppWithSecret, did string) error {
 	if asJSON {
-		return c.json(wire.AppWithSecret{App: newAppJSON(a), Secret: secret})
+		return c.json(made)
 	}
-	fmt.Fprintf(c.out, "%s (%s): %s\nclient_id: %s\nclient_secret: %s\n", printable(a.Name), a.ID, did, a.ID, secret)
+	a := made.App
+	fmt.Fprintf(c.out, "%s (%s): %s\nclient_id: %s\nclient_secret: %s\n", printable(a.Name), a.ID, did, a.ID, made.Secret)
 	fmt.Fprintln(c.err, "The secret is not shown again.")
 	return nil
 }
 
-// on opens the data directory for an act on the app and tells the outcome.
-func (f appFlags) on(ctx context.Context, c *console, did string, act func(*node, app.ID) (app.App, error)) error {
-	n, err := openOffline(ctx, f.dataFlags, c)
+func (f appFlags) path() string { return "/v1/admin/apps/" + url.PathEscape(f.ID) }
+
+// on asks for an act on the app and tells the outcome.
+func (f appFlags) on(ctx context.Context, c *console, l *commandLine, did, method, act string, in any) error {
+	r, err := f.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, err := act(n, app.ID(f.ID))
-	switch {
-	case err != nil:
-		return appError(err)
-	case f.JSON:
-		return c.json(newAppJSON(a))
+	defer r.Close()
+	var a wire.App
+	if err := r.do(ctx, method, f.path()+act, in, &a); err != nil {
+		return appError(err, f.ID)
+	}
+	return f.tell(c, a, did)
+}
+
+func (f appFlags) tell(c *console, a wire.App, did string) error {
+	if f.JSON {
+		return c.json(a)
 	}
 	fmt.Fprintf(c.out, "%s (%s): %s\n", printable(a.Name), a.ID, did)
 	return nil
 }
 
 // appError adds what to do about the faults that an operator can mend.
-func appError(err error) error {
+func appError(err error, what string) error {
+	refused, _ := errors.AsType[refusal](err)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		return hint(err, "'jotsmith app list' shows apps and their secrets")
-	case errors.Is(err, catalog.ErrUnknownAPI):
+		return hint(fmt.Errorf("%s: %w", what, fault.ErrNotFound), "'jotsmith app list' shows apps and their secrets")
+	case strings.Contains(err.Error(), catalog.ErrUnknownAPI.Error()):
 		return hint(err, "'jotsmith api list' shows what is registered, 'jotsmith app list' what an app may ask for")
-	case errors.Is(err, app.ErrSecrets):
+	case refused.Code == wire.CodeConflict:
 		return hint(err, "'jotsmith app secret revoke' does that; 'jotsmith app list' shows which one is in use")
 	}
 	return err
@@ -114,40 +122,37 @@ func (appSetCmd) Help() string {
 	return "What is not named stays as it is. Tokens that live keep what they say; those made from now on say what stands."
 }
 
-func (cmd *appSetCmd) Run(ctx context.Context, c *console) error {
-	e := app.Edit{Name: cmd.Name, Life: (*time.Duration)(cmd.Life)}
+func (cmd *appSetCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	patch := wire.AppPatch{Name: cmd.Name}
 	if cmd.Role != nil || cmd.NoRole {
-		e.Roles = &cmd.Role
+		patch.Roles = new(append([]string{}, cmd.Role...))
 	}
 	if cmd.Audience != nil {
-		e.Audiences = &cmd.Audience
+		patch.Audiences = &cmd.Audience
+	}
+	if cmd.Life != nil {
+		patch.Life = new(cmd.Life.seconds())
 	}
 	if cmd.Claims != nil {
-		claims, err := cmd.Claims.read()
+		claims, err := cmd.Claims.patch()
 		if err != nil {
 			return err
 		}
-		e.Claims = (*json.RawMessage)(&claims)
+		patch.Claims = claims
 	}
-	return cmd.on(ctx, c, "changed", func(n *node, id app.ID) (app.App, error) {
-		return n.admin.SetApp(ctx, operator(), id, e)
-	})
+	return cmd.on(ctx, c, l, "changed", "PATCH", "", patch)
 }
 
 type appDisableCmd struct{ appFlags }
 
-func (cmd *appDisableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.on(ctx, c, "disabled; its tokens are revoked", func(n *node, id app.ID) (app.App, error) {
-		return n.admin.DisableApp(ctx, operator(), id)
-	})
+func (cmd *appDisableCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	return cmd.on(ctx, c, l, "disabled; its tokens are revoked", "POST", "/disable", nil)
 }
 
 type appEnableCmd struct{ appFlags }
 
-func (cmd *appEnableCmd) Run(ctx context.Context, c *console) error {
-	return cmd.on(ctx, c, "may have tokens", func(n *node, id app.ID) (app.App, error) {
-		return n.admin.EnableApp(ctx, operator(), id)
-	})
+func (cmd *appEnableCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	return cmd.on(ctx, c, l, "may have tokens", "POST", "/enable", nil)
 }
 
 type appDeleteCmd struct {
@@ -155,17 +160,23 @@ type appDeleteCmd struct {
 	Yes bool `help:"Really."`
 }
 
-func (cmd *appDeleteCmd) Run(ctx context.Context, c *console) error {
+func (cmd *appDeleteCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	if err := really(cmd.Yes, "the app and its secrets cannot be had back"); err != nil {
 		return err
 	}
-	return cmd.on(ctx, c, "deleted; its tokens are revoked", func(n *node, id app.ID) (app.App, error) {
-		a, err := n.admin.App(ctx, operator(), id)
-		if err != nil {
-			return app.App{}, err
-		}
-		return a, n.admin.DeleteApp(ctx, operator(), id)
-	})
+	r, err := cmd.open(ctx, c, l)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	var a wire.App
+	if err := r.do(ctx, "GET", cmd.path(), nil, &a); err != nil {
+		return appError(err, cmd.ID)
+	}
+	if err := r.do(ctx, "DELETE", cmd.path(), nil, nil); err != nil {
+		return appError(err, cmd.ID)
+	}
+	return cmd.tell(c, a, "deleted; its tokens are revoked")
 }
 
 type appSecretCmd struct {
@@ -178,17 +189,17 @@ type appSecretAddCmd struct {
 	Expires span `placeholder:"TIME" help:"When it expires, such as 90d; by default never."`
 }
 
-func (cmd *appSecretAddCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *appSecretAddCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	a, secret, err := n.admin.AddAppSecret(ctx, operator(), app.ID(cmd.ID), time.Duration(cmd.Expires))
-	if err != nil {
-		return appError(err)
+	defer r.Close()
+	var made wire.AppWithSecret
+	if err := r.do(ctx, "POST", cmd.path()+"/secrets", wire.AppSecretCreate{ExpiresIn: cmd.Expires.seconds()}, &made); err != nil {
+		return appError(err, cmd.ID)
 	}
-	return showSecret(c, cmd.JSON, a, secret, "has another secret")
+	return showSecret(c, cmd.JSON, made, "has another secret")
 }
 
 type appSecretRevokeCmd struct {
@@ -200,44 +211,41 @@ func (appSecretRevokeCmd) Help() string {
 	return "Nobody can tell which tokens a secret was used for, so all of the app's are revoked; whoever holds its other secret asks for new ones."
 }
 
-func (cmd *appSecretRevokeCmd) Run(ctx context.Context, c *console) error {
-	return cmd.on(ctx, c, "the secret is revoked, and so are all tokens of the app", func(n *node, id app.ID) (app.App, error) {
-		return n.admin.RevokeAppSecret(ctx, operator(), id, cmd.Secret)
-	})
+func (cmd *appSecretRevokeCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	return cmd.on(ctx, c, l, "the secret is revoked, and so are all tokens of the app", "DELETE", "/secrets/"+url.PathEscape(cmd.Secret), nil)
 }
 
 type appListCmd struct {
-	dataFlags
+	targetFlags
 	Limit int    `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
 	After string `placeholder:"ID" help:"Only those after this app."`
 	JSON  bool   `help:"Print JSON."`
 }
 
-func (cmd *appListCmd) Run(ctx context.Context, c *console) error {
+func (cmd *appListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	if cmd.Limit < 1 || cmd.Limit > 1000 {
 		return usagef("--limit %d is outside 1 to 1000", cmd.Limit)
 	}
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	all, err := n.admin.ListApps(ctx, operator(), app.ID(cmd.After), cmd.Limit)
-	if err != nil {
-		return err
+	defer r.Close()
+	query := url.Values{"limit": {strconv.Itoa(cmd.Limit)}}
+	if cmd.After != "" {
+		query.Set("after", cmd.After)
 	}
-	list := wire.AppList{Apps: []wire.App{}}
-	if len(all) == cmd.Limit {
-		list.Next = string(all[len(all)-1].ID)
+	var list wire.AppList
+	if err := r.do(ctx, "GET", "/v1/admin/apps?"+query.Encode(), nil, &list); err != nil {
+		return err
 	}
 	var rows [][]string
-	for _, a := range all {
-		list.Apps = append(list.Apps, newAppJSON(a))
+	for _, a := range list.Apps {
 		state := "enabled"
 		if a.Disabled {
 			state = "disabled"
 		}
-		row := []string{string(a.ID), a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Audiences, " "), state}
+		row := []string{a.ID, a.Name, strings.Join(a.Roles, ", "), strings.Join(a.Audiences, " "), state}
 		for i, s := range a.Secrets {
 			if i > 0 {
 				row = []string{"", "", "", "", ""}
@@ -251,7 +259,7 @@ func (cmd *appListCmd) Run(ctx context.Context, c *console) error {
 	switch {
 	case cmd.JSON:
 		return c.json(list)
-	case len(all) == 0:
+	case len(rows) == 0:
 		fmt.Fprintln(c.err, "No apps.")
 		return nil
 	}
@@ -265,35 +273,17 @@ func (cmd *appListCmd) Run(ctx context.Context, c *console) error {
 }
 
 // secretState says when a secret was used, and when it expires.
-func secretState(s app.Secret, now time.Time) string {
+func secretState(s wire.AppSecret, now time.Time) string {
 	text := "never"
-	if !s.LastUsedAt.IsZero() {
-		text = relative(s.LastUsedAt, now)
+	if s.LastUsedAt != nil {
+		text = relative(*s.LastUsedAt, now)
 	}
 	switch {
-	case !s.Living(now):
+	case s.ExpiresAt == nil:
+	case !now.Before(*s.ExpiresAt):
 		text += ", expired"
-	case !s.ExpiresAt.IsZero():
-		text += ", expires " + relative(s.ExpiresAt, now)
+	default:
+		text += ", expires " + relative(*s.ExpiresAt, now)
 	}
 	return text
-}
-
-func newAppJSON(a app.App) wire.App {
-	w := wire.App{
-		ID: string(a.ID), Name: a.Name, Roles: append([]string{}, a.Roles...), Audiences: append([]string{}, a.Audiences...),
-		Life: int64(a.Life.Seconds()), Claims: a.Claims, Disabled: a.Disabled, Secrets: []wire.AppSecret{},
-		CreatedAt: a.CreatedAt, UpdatedAt: a.UpdatedAt,
-	}
-	for _, s := range a.Secrets {
-		shown := wire.AppSecret{ID: s.ID, CreatedAt: s.CreatedAt}
-		if !s.ExpiresAt.IsZero() {
-			shown.ExpiresAt = &s.ExpiresAt
-		}
-		if !s.LastUsedAt.IsZero() {
-			shown.LastUsedAt = &s.LastUsedAt
-		}
-		w.Secrets = append(w.Secrets, shown)
-	}
-	return w
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +16,7 @@ type claimsText string
 func (t claimsText) read() ([]byte, error) {
 	name, isFile := strings.CutPrefix(string(t), "@")
 	if !isFile {
-		return []byte(t), nil
+		return valid([]byte(t))
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -25,5 +27,22 @@ func (t claimsText) read() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the claims: %w", err)
 	}
+	return valid(text)
+}
+
+// valid says what is wrong with a text that cannot even be sent.
+func valid(text []byte) ([]byte, error) {
+	if len(text) > 0 && !json.Valid(text) {
+		return nil, errors.New("malformed claims: not JSON")
+	}
 	return text, nil
+}
+
+// patch is read for a change: nothing takes the template away.
+func (t claimsText) patch() (*json.RawMessage, error) {
+	text, err := t.read()
+	if err == nil && len(text) == 0 {
+		text = []byte("{}")
+	}
+	return (*json.RawMessage)(&text), err
 }

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 
-	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/wire"
 )
@@ -19,11 +18,11 @@ type roleCmd struct {
 	Delete roleDeleteCmd `cmd:"" help:"Delete a role: whoever holds it has nothing of it any more."`
 }
 
-func (roleCmd) Help() string { return offlineHelp }
+func (roleCmd) Help() string { return targetHelp }
 
 // roleFlags are those of every act on one role.
 type roleFlags struct {
-	dataFlags
+	targetFlags
 	Name string `arg:"" help:"The role's name."`
 	JSON bool   `help:"Print JSON."`
 }
@@ -35,15 +34,13 @@ type roleCreateCmd struct {
 	Claims      claimsText `placeholder:"CLAIMS" help:"Custom claims of its holders' tokens: a JSON object, or @FILE."`
 }
 
-func (cmd *roleCreateCmd) Run(ctx context.Context, c *console) error {
+func (cmd *roleCreateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	claims, err := cmd.Claims.read()
 	if err != nil {
 		return err
 	}
-	return cmd.change(ctx, c, "registered", func(n *node) (catalog.Role, error) {
-		return n.admin.SaveRole(ctx, operator(), catalog.Role{
-			Name: cmd.Name, Description: cmd.Description, Permissions: cmd.Permission, Claims: json.RawMessage(claims),
-		})
+	return cmd.change(ctx, c, l, "registered", "POST", "/v1/admin/roles", wire.RoleCreate{
+		Name: cmd.Name, Description: cmd.Description, Permissions: cmd.Permission, Claims: claims,
 	})
 }
 
@@ -58,75 +55,68 @@ func (roleSetCmd) Help() string {
 	return "What is not named stays as it is. Tokens that live keep what they say; the next refresh says what stands."
 }
 
-func (cmd *roleSetCmd) Run(ctx context.Context, c *console) error {
-	return cmd.change(ctx, c, "changed", func(n *node) (catalog.Role, error) {
-		r, err := n.admin.Role(ctx, operator(), cmd.Name)
+func (cmd *roleSetCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	patch := wire.RolePatch{Description: cmd.Description}
+	if cmd.Permission != nil {
+		patch.Permissions = &cmd.Permission
+	}
+	if cmd.Claims != nil {
+		claims, err := cmd.Claims.patch()
 		if err != nil {
-			return catalog.Role{}, err
+			return err
 		}
-		if cmd.Description != nil {
-			r.Description = *cmd.Description
-		}
-		if cmd.Permission != nil {
-			r.Permissions = cmd.Permission
-		}
-		if cmd.Claims != nil {
-			claims, err := cmd.Claims.read()
-			if err != nil {
-				return catalog.Role{}, err
-			}
-			r.Claims = claims
-		}
-		return n.admin.SaveRole(ctx, operator(), r)
-	})
+		patch.Claims = claims
+	}
+	return cmd.change(ctx, c, l, "changed", "PATCH", rolePath(cmd.Name), patch)
 }
 
-func (f roleFlags) change(ctx context.Context, c *console, did string, act func(*node) (catalog.Role, error)) error {
-	n, err := openOfflineOrMake(ctx, f.dataFlags, c)
+func rolePath(name string) string { return "/v1/admin/roles/" + url.PathEscape(name) }
+
+// change asks for an act on the role and tells the outcome.
+func (f roleFlags) change(ctx context.Context, c *console, l *commandLine, did, method, path string, in any) error {
+	r, err := f.openOrMake(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	r, err := act(n)
-	switch {
-	case err != nil:
-		return roleError(err)
-	case f.JSON:
-		return c.json(newRoleJSON(r))
+	defer r.Close()
+	var role wire.Role
+	if err := r.do(ctx, method, path, in, &role); err != nil {
+		return roleError(err, f.Name)
 	}
-	fmt.Fprintf(c.out, "%s: %s (%s)\n", r.Name, did, permissions(r.Permissions))
+	if f.JSON {
+		return c.json(role)
+	}
+	fmt.Fprintf(c.out, "%s: %s (%s)\n", role.Name, did, permissions(role.Permissions))
 	return nil
 }
 
-func roleError(err error) error {
+func roleError(err error, name string) error {
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		return hint(err, "'jotsmith role list' shows what is registered")
+		return hint(fmt.Errorf("role %q: %w", name, fault.ErrNotFound), "'jotsmith role list' shows what is registered")
 	case errors.Is(err, fault.ErrExists):
-		return hint(err, "'jotsmith role set' changes it; nothing was changed")
+		return hint(fmt.Errorf("role %q: %w", name, fault.ErrExists), "'jotsmith role set' changes it; nothing was changed")
 	}
 	return err
 }
 
 type roleListCmd struct {
-	dataFlags
+	targetFlags
 	JSON bool `help:"Print JSON."`
 }
 
-func (cmd *roleListCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *roleListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	all, err := n.admin.ListRoles(ctx, operator())
-	if err != nil {
+	defer r.Close()
+	var list wire.RoleList
+	if err := r.do(ctx, "GET", "/v1/admin/roles", nil, &list); err != nil {
 		return err
 	}
-	list := wire.RoleList{Roles: []wire.Role{}}
 	var rows [][]string
-	for _, r := range all {
-		list.Roles = append(list.Roles, newRoleJSON(r))
+	for _, r := range list.Roles {
 		state := "registered"
 		if r.BuiltIn {
 			state = "built in"
@@ -148,24 +138,20 @@ func (roleDeleteCmd) Help() string {
 	return "Accounts and apps keep the role's name, which gives nothing then; another role of that name would be theirs."
 }
 
-func (cmd *roleDeleteCmd) Run(ctx context.Context, c *console) error {
+func (cmd *roleDeleteCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	if err := really(cmd.Yes, "whoever holds the role "+cmd.Name+" loses what it gives"); err != nil {
 		return err
 	}
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	if err := n.admin.DeleteRole(ctx, operator(), cmd.Name); err != nil {
-		return roleError(err)
+	defer r.Close()
+	if err := r.do(ctx, "DELETE", rolePath(cmd.Name), nil, nil); err != nil {
+		return roleError(err, cmd.Name)
 	}
 	fmt.Fprintf(c.out, "%s: deleted\n", cmd.Name)
 	return nil
-}
-
-func newRoleJSON(r catalog.Role) wire.Role {
-	return wire.Role{Name: r.Name, Description: r.Description, Permissions: append([]string{}, r.Permissions...), Claims: r.Claims, BuiltIn: r.BuiltIn}
 }
 
 func permissions(all []string) string {

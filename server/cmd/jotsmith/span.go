@@ -34,6 +34,11 @@ func (s span) String() string {
 	return time.Duration(s).String()
 }
 
+// seconds is what the HTTP API calls a time; a part of a second counts as one.
+func (s span) seconds() int64 {
+	return int64((time.Duration(s) + time.Second - 1) / time.Second)
+}
+
 // about says d in words, in its largest unit: "3 minutes", "1 day".
 func about(d time.Duration) string {
 	d = d.Abs()

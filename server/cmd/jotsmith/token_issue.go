@@ -34,7 +34,7 @@ func (cmd *tokenIssueCmd) Run(ctx context.Context, c *console) error {
 	t, err := n.admin.IssueToken(ctx, operator(), app.ID(cmd.App), cmd.Audience, cmd.Scope)
 	switch {
 	case err != nil:
-		return appError(err)
+		return appError(err, cmd.App)
 	case cmd.JSON:
 		return c.json(wire.TokenResponse{AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: int64(t.ExpiresIn.Seconds()), Scope: t.Scope})
 	}
