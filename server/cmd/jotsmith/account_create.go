@@ -10,7 +10,7 @@ import (
 type accountCreateCmd struct {
 	accountFlags
 	passwordFlags
-	Role []string `sep:"none" placeholder:"ROLE" help:"A role of the account; repeatable. What it gives is said by 'jotsmith serve --role'."`
+	Role []string `sep:"none" placeholder:"ROLE" help:"A role of the account; repeatable. 'jotsmith role list' says what it gives."`
 	Name string   `placeholder:"TEXT" help:"How people see the account; by default the user name."`
 }
 

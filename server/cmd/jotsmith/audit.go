@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 type auditCmd struct {
@@ -20,11 +22,11 @@ type auditCmd struct {
 }
 
 func (auditCmd) Help() string {
-	return "These commands work on the data directory of a server that is stopped. Listing and exporting are recorded too."
+	return "Listing works on a running server (--server) too, the others on the data directory of one that is stopped. Listing and exporting are recorded."
 }
 
 type auditListCmd struct {
-	dataFlags
+	targetFlags
 	Act     string   `placeholder:"ACT" help:"Only this act, such as account.disable, or all that begin with account. where it ends in a dot."`
 	Outcome string   `enum:",ok,refused" default:"" placeholder:"OUTCOME" help:"Only ok, or only refused."`
 	Actor   string   `placeholder:"WHO" help:"Only acts of this account id, name or kind: account, anonymous, operator or system."`
@@ -43,30 +45,31 @@ type auditList struct {
 	Next    uint64        `json:"next,omitempty"`
 }
 
-func (cmd *auditListCmd) Run(ctx context.Context, c *console) error {
+func (cmd *auditListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	if cmd.Limit < 1 || cmd.Limit > 1000 {
 		return usagef("--limit %d is outside 1 to 1000", cmd.Limit)
 	}
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
-	page, err := n.admin.ListAudit(ctx, operator(), audit.Query{
-		Filter: audit.Filter{
-			Act: cmd.Act, Outcome: cmd.Outcome, Actor: cmd.Actor, Target: cmd.Target,
-			Since: time.Time(cmd.Since), Until: time.Time(cmd.Until),
-		},
-		Before: cmd.Before, Limit: cmd.Limit,
-	})
-	if err != nil {
+	defer r.Close()
+	var page wire.AuditList
+	if err := r.do(ctx, "GET", "/v1/admin/audit?"+cmd.query().Encode(), nil, &page); err != nil {
 		return err
+	}
+	list := auditList{Records: []audit.Shown{}}
+	list.Next, _ = strconv.ParseUint(page.Next, 10, 64) // empty at the end
+	for _, e := range page.Events {
+		list.Records = append(list.Records, audit.Shown{
+			Seq: e.Seq, ID: e.ID, At: e.At, Act: e.Act, Outcome: e.Outcome, Rule: e.Rule, Targets: e.Targets, Actor: audit.ShownActor(e.Actor),
+		})
 	}
 	if cmd.JSON {
-		return c.json(auditList{page.Shown, page.Next})
+		return c.json(list)
 	}
 	var rows [][]string
-	for _, s := range page.Shown {
+	for _, s := range list.Records {
 		rows = append(rows, []string{strconv.FormatUint(s.Seq, 10), s.At.Format(time.DateTime), s.Act, outcome(s), actor(s.Actor), targets(s.Targets)})
 	}
 	if len(rows) == 0 {
@@ -74,10 +77,26 @@ func (cmd *auditListCmd) Run(ctx context.Context, c *console) error {
 	} else if err := c.table([]string{"NUMBER", "TIME (UTC)", "ACT", "OUTCOME", "WHO", "ON"}, rows); err != nil {
 		return err
 	}
-	if page.Next > 0 {
-		fmt.Fprintf(c.err, "There may be more: --before %d\n", page.Next)
+	if list.Next > 0 {
+		fmt.Fprintf(c.err, "There may be more: --before %d\n", list.Next)
 	}
 	return nil
+}
+
+func (cmd *auditListCmd) query() url.Values {
+	query := url.Values{"limit": {strconv.Itoa(cmd.Limit)}}
+	for name, value := range map[string]string{
+		"act": cmd.Act, "outcome": cmd.Outcome, "actor": cmd.Actor, "target": cmd.Target,
+		"since": cmd.Since.text(), "until": cmd.Until.text(),
+	} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	if cmd.Before > 0 {
+		query.Set("after", strconv.FormatUint(cmd.Before, 10))
+	}
+	return query
 }
 
 func outcome(s audit.Shown) string {
@@ -128,6 +147,13 @@ func (m *momentAt) UnmarshalText(text []byte) error {
 	}
 	*m = momentAt(time.Now().Add(-time.Duration(ago)))
 	return nil
+}
+
+func (m momentAt) text() string {
+	if time.Time(m).IsZero() {
+		return ""
+	}
+	return time.Time(m).Format(time.RFC3339Nano)
 }
 
 // progress shows on a terminal how far something is.

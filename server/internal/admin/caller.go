@@ -6,25 +6,25 @@ import (
 	"slices"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 )
 
-// The permissions of administration. They are scopes (RFC 6749 §3.3) whose
-// prefix no other API may use.
+// The permissions that acts ask for.
 const (
-	AccountsRead  = "jotsmith:accounts:read"
-	AccountsWrite = "jotsmith:accounts:write"
-	APIsRead      = "jotsmith:apis:read"
-	APIsWrite     = "jotsmith:apis:write"
-	RolesRead     = "jotsmith:roles:read"
-	RolesWrite    = "jotsmith:roles:write"
-	AppsRead      = "jotsmith:apps:read"
-	AppsWrite     = "jotsmith:apps:write"
-	SessionsRead  = "jotsmith:sessions:read"
-	SessionsWrite = "jotsmith:sessions:write"
-	SessionsStart = "jotsmith:sessions:start"
-	KeysRead      = "jotsmith:keys:read"
-	KeysWrite     = "jotsmith:keys:write"
-	AuditRead     = "jotsmith:audit:read"
+	AccountsRead  = catalog.AccountsRead
+	AccountsWrite = catalog.AccountsWrite
+	APIsRead      = catalog.APIsRead
+	APIsWrite     = catalog.APIsWrite
+	RolesRead     = catalog.RolesRead
+	RolesWrite    = catalog.RolesWrite
+	AppsRead      = catalog.AppsRead
+	AppsWrite     = catalog.AppsWrite
+	SessionsRead  = catalog.SessionsRead
+	SessionsWrite = catalog.SessionsWrite
+	SessionsStart = catalog.SessionsStart
+	KeysRead      = catalog.KeysRead
+	KeysWrite     = catalog.KeysWrite
+	AuditRead     = catalog.AuditRead
 )
 
 // ErrForbidden says that the caller may not do that.

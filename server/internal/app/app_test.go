@@ -197,6 +197,30 @@ func TestTokensAfterARevocation(t *testing.T) {
 	}
 }
 
+// A token that dates ahead because of one revocation ends with the next one,
+// also within the same second.
+func TestTwoRevocationsInOneSecond(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	a, secret := h.app(nil)
+	for range 3 {
+		if _, err := h.SetDisabled(t.Context(), operator, a.ID, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.SetDisabled(t.Context(), operator, a.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		issued, _ := h.token(a, secret)
+		revoked, err := h.SetDisabled(t.Context(), operator, a.ID, true)
+		if err != nil || !issued.Before(revoked.ValidFrom) {
+			t.Errorf("issued at %v, revoked before %v, %v", issued, revoked.ValidFrom, err)
+		}
+		if _, err := h.SetDisabled(t.Context(), operator, a.ID, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestCreateReportsEveryFault(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -198,9 +198,14 @@ func (s *Service) RevokeSecret(ctx context.Context, actor audit.Actor, id ID, se
 
 // revoke is a step that ends all tokens which a has been given until now.
 // Tokens date to the second, so those of this second end with them; ValidFrom
-// dates the next ones after it.
+// dates the next ones after it. Where an earlier revocation has done that
+// already, those that it let date ahead end too.
 func revoke(a App, now time.Time, e audit.Event) Step {
-	a.ValidFrom = now.Truncate(time.Second).Add(time.Second)
+	latest := now.Truncate(time.Second)
+	if a.ValidFrom.After(latest) {
+		latest = a.ValidFrom
+	}
+	a.ValidFrom = latest.Add(time.Second)
 	return Step{App: a, RevokeBefore: a.ValidFrom, FactLife: factLife, Event: e}
 }
 
