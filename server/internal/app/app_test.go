@@ -174,12 +174,13 @@ func TestTokensAfterARevocation(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
 	a, first := h.app(func(n *app.NewApp) { n.Life = time.Minute })
+	firstID := a.Secrets[0].ID
 	a, second, err := h.AddSecret(t.Context(), operator, a.ID, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	old, _ := h.token(a, first)
-	a, err = h.RevokeSecret(t.Context(), operator, a.ID, a.Secrets[0].ID)
+	a, err = h.RevokeSecret(t.Context(), operator, a.ID, firstID)
 	if err != nil {
 		t.Fatal(err)
 	}

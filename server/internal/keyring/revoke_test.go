@@ -44,15 +44,15 @@ func TestRevoke(t *testing.T) {
 				if _, err := r.Keys(keyring.Access).Key(t.Context(), stolen.ID); !errors.Is(err, jwk.ErrUnknownKey) {
 					t.Errorf("a revoked key verifies: %v", err)
 				}
-				if !slices.Equal(m.revoked, []string{stolen.ID}) {
-					t.Errorf("published %v", m.revoked)
+				if published := m.published(); !slices.Equal(published, []string{stolen.ID}) {
+					t.Errorf("published %v", published)
 				}
 				for _, id := range []string{stolen.ID, "nobody"} {
 					if _, err := r.Revoke(t.Context(), id, operator); !errors.Is(err, fault.ErrNotFound) {
 						t.Errorf("%s again: %v", id, err)
 					}
 				}
-				if e := m.events[len(m.events)-1]; e.Act != "key.revoke" || e.Targets["key"] != stolen.ID || e.Targets["successor"] != next.ID || e.Actor != operator {
+				if e := m.last(); e.Act != "key.revoke" || e.Targets["key"] != stolen.ID || e.Targets["successor"] != next.ID || e.Actor != operator {
 					t.Errorf("event %+v", e)
 				}
 				time.Sleep(48 * time.Hour) // until the row goes

@@ -68,6 +68,20 @@ func (m *memory) SaveRing(_ context.Context, s keyring.Sealed, e audit.Event, re
 	return nil
 }
 
+// last is the event that was recorded last.
+func (m *memory) last() audit.Event {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.events[len(m.events)-1]
+}
+
+// published are the keys whose revocation was.
+func (m *memory) published() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.revoked)
+}
+
 func (m *memory) acts() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
