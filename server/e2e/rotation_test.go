@@ -289,7 +289,8 @@ func TestKillNineWhileKeysRotate(t *testing.T) {
 	addr := freeAddr(t)
 	issuer := "http://" + addr
 	mustRun(t, password+"\n", "account", "create", "ada", "--password-stdin", "--data", data)
-	hurry := []string{"--dangerously-hurry-keys", "--key-rotate-every", "1s", "--key-lead", "500ms"}
+	// Times of keys are whole seconds: a shorter lead would rotate without end.
+	hurry := []string{"--dangerously-hurry-keys", "--key-rotate-every", "2s", "--key-lead", "1s"}
 
 	p := startServe(t, addr, data, hurry...)
 	chain := login(t, issuer, "ada", password)
