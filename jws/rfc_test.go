@@ -48,7 +48,7 @@ func TestRFC7515AppendixA(t *testing.T) {
 		t.Parallel()
 		const compact = "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn"
 		if jwk.Algorithm("ES512").Known() {
-			t.Skip("ES512 exists: verify it")
+			t.Fatal("ES512 exists now: verify this token instead")
 		}
 		if _, err := jws.Verify(ctx, compact, setOf(t, secret())); !errors.Is(err, jws.ErrAlgorithm) {
 			t.Errorf("%v", err)
