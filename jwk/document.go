@@ -93,27 +93,37 @@ func readDocument(text string) (*document, error) {
 }
 
 // algorithm decides which algorithm the key is for. "alg" decides where it
-// stands; an EC or OKP key without it has the one algorithm of its curve, and
-// an RSA key or a secret could have several, so that it must say.
+// stands; an EC or OKP key without it has the one algorithm of its curve (EdDSA
+// for Ed25519), and an RSA key or a secret could have several, so that it must
+// say.
 func (d *document) algorithm() (Algorithm, error) {
 	alg := Algorithm(d.Alg)
 	if alg == "" {
-		switch {
-		case d.Kty == "EC" && d.Crv == "P-256":
+		switch d.Kty + " " + d.Crv {
+		case "EC P-256":
 			alg = ES256
-		case d.Kty == "OKP" && d.Crv == "Ed25519":
+		case "EC P-384":
+			alg = ES384
+		case "EC P-521":
+			alg = ES512
+		case "OKP Ed25519":
 			alg = EdDSA
-		case d.Kty == "RSA" || d.Kty == "oct":
+		}
+		if d.Kty == "RSA" || d.Kty == "oct" {
 			return "", fmt.Errorf("JWK of type %s without \"alg\": say which algorithm it is for", d.Kty)
 		}
 	}
-	f, ok := algorithms[alg]
-	switch {
-	case !ok:
+	if !alg.Known() {
 		return "", fmt.Errorf("%w: kty %q, crv %q, alg %q", errUnsupported, clip(d.Kty), clip(d.Crv), clip(d.Alg))
-	case d.Kty != f.kty:
+	}
+	kty, crv := "oct", ""
+	if f, err := alg.pair(); err == nil {
+		kty, crv = f.kind()
+	}
+	switch {
+	case d.Kty != kty:
 		return "", fmt.Errorf("JWK whose \"alg\" %s contradicts its type %q", alg, clip(d.Kty))
-	case d.Crv != f.crv:
+	case d.Crv != crv:
 		return "", fmt.Errorf("JWK whose \"alg\" %s contradicts its curve %q", alg, clip(d.Crv))
 	}
 	return alg, nil
@@ -189,7 +199,7 @@ func (d *document) public() (*PublicKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := f.readPublic(alg, d)
+	key, err := f.readPublic(d)
 	if err != nil {
 		return nil, fmt.Errorf("%s JWK: %w", alg, err)
 	}
@@ -199,13 +209,13 @@ func (d *document) public() (*PublicKey, error) {
 // pair decides which algorithm a key pair is for, which must be allowed to do op.
 func (d *document) pair(op string) (Algorithm, family, error) {
 	if err := d.purpose(op); err != nil {
-		return "", family{}, err
+		return "", nil, err
 	}
 	alg, err := d.algorithm()
 	if err != nil {
-		return "", family{}, err
+		return "", nil, err
 	}
-	f, err := asymmetric(alg)
+	f, err := alg.pair()
 	return alg, f, err
 }
 
@@ -226,7 +236,7 @@ func ParsePrivate(jwk []byte) (*PrivateKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := f.readPrivate(alg, d)
+	key, err := f.readPrivate(d)
 	if err != nil {
 		return nil, fmt.Errorf("%s private JWK: %w", alg, err)
 	}
@@ -258,7 +268,7 @@ func ParseSecret(jwk []byte) (*SecretKey, error) {
 
 // document returns the public JWK.
 func (k *PublicKey) document() *document {
-	d := &document{Kty: algorithms[k.alg].kty, Use: "sig", Kid: k.kid, Alg: string(k.alg)}
+	d := &document{Use: "sig", Kid: k.kid, Alg: string(k.alg)}
 	k.half.describe(d)
 	return d
 }
@@ -268,8 +278,12 @@ func (k *PublicKey) MarshalJSON() ([]byte, error) { return json.Marshal(k.docume
 
 // MarshalPrivateJWK returns the private JWK. Whoever has it can sign.
 func (k *PrivateKey) MarshalPrivateJWK() ([]byte, error) {
+	half, err := k.local()
+	if err != nil {
+		return nil, err
+	}
 	d := k.public.document()
-	k.half.describe(d)
+	half.describe(d)
 	return json.Marshal(d)
 }
 

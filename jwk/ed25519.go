@@ -23,52 +23,57 @@ import (
 //     canonical is refused, and R of small or mixed order is no special case.
 //
 // Integer arithmetic decides, and so the verdict is the same on every machine.
-var ed25519Family = family{
-	kty: "OKP", crv: "Ed25519",
-	generate: func(Algorithm) (crypto.Signer, error) {
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		return key, err
-	},
-	public: func(_ Algorithm, key crypto.PublicKey) (publicHalf, error) {
-		k, ok := key.(ed25519.PublicKey)
-		if !ok {
-			return nil, fmt.Errorf("%T is not an Ed25519 public key", key)
-		}
-		if err := checkEd25519(k); err != nil {
-			return nil, err
-		}
-		return ed25519Public(slices.Clone(k)), nil
-	},
-	private: func(_ Algorithm, key crypto.PrivateKey) (privateHalf, crypto.PublicKey, error) {
-		k, ok := key.(ed25519.PrivateKey)
-		if !ok || len(k) != ed25519.PrivateKeySize {
-			return nil, nil, fmt.Errorf("%T is not an Ed25519 private key of %d bytes", key, ed25519.PrivateKeySize)
-		}
-		own := ed25519.NewKeyFromSeed(k.Seed())
-		if !own.Equal(k) {
-			return nil, nil, errors.New("its public half belongs to another private key")
-		}
-		return ed25519Private(own), own.Public(), nil
-	},
-	readPublic: func(_ Algorithm, d *document) (crypto.PublicKey, error) {
-		x, err := d.octets("x", d.X, ed25519.PublicKeySize)
-		return ed25519.PublicKey(x), err
-	},
-	readPrivate: func(_ Algorithm, d *document) (crypto.PrivateKey, error) {
-		x, err := d.octets("x", d.X, ed25519.PublicKeySize)
-		if err != nil {
-			return nil, err
-		}
-		seed, err := d.octets("d", d.D, ed25519.SeedSize)
-		if err != nil {
-			return nil, err
-		}
-		key := ed25519.NewKeyFromSeed(seed)
-		if !bytes.Equal(key[ed25519.SeedSize:], x) {
-			return nil, errors.New("\"d\" does not belong to \"x\"")
-		}
-		return key, nil
-	},
+type ed25519Family struct{}
+
+func (ed25519Family) kind() (kty, crv string) { return "OKP", "Ed25519" }
+
+func (ed25519Family) generate() (crypto.Signer, error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return key, err
+}
+
+func (ed25519Family) public(key crypto.PublicKey) (publicHalf, error) {
+	k, ok := key.(ed25519.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("%T is not an Ed25519 public key", key)
+	}
+	if err := checkEd25519(k); err != nil {
+		return nil, err
+	}
+	return ed25519Public(slices.Clone(k)), nil
+}
+
+func (ed25519Family) private(key crypto.PrivateKey) (localHalf, crypto.PublicKey, error) {
+	k, ok := key.(ed25519.PrivateKey)
+	if !ok || len(k) != ed25519.PrivateKeySize {
+		return nil, nil, fmt.Errorf("%T is not an Ed25519 private key of %d bytes", key, ed25519.PrivateKeySize)
+	}
+	own := ed25519.NewKeyFromSeed(k.Seed())
+	if !own.Equal(k) {
+		return nil, nil, errors.New("its public half belongs to another private key")
+	}
+	return ed25519Private(own), own.Public(), nil
+}
+
+func (ed25519Family) readPublic(d *document) (crypto.PublicKey, error) {
+	x, err := d.octets("x", d.X, ed25519.PublicKeySize)
+	return ed25519.PublicKey(x), err
+}
+
+func (ed25519Family) readPrivate(d *document) (crypto.PrivateKey, error) {
+	x, err := d.octets("x", d.X, ed25519.PublicKeySize)
+	if err != nil {
+		return nil, err
+	}
+	seed, err := d.octets("d", d.D, ed25519.SeedSize)
+	if err != nil {
+		return nil, err
+	}
+	key := ed25519.NewKeyFromSeed(seed)
+	if !bytes.Equal(key[ed25519.SeedSize:], x) {
+		return nil, errors.New("\"d\" does not belong to \"x\"")
+	}
+	return key, nil
 }
 
 // smallOrder are the y coordinates of the eight points whose order divides 8,
@@ -125,7 +130,7 @@ type ed25519Public ed25519.PublicKey
 func (p ed25519Public) key() crypto.PublicKey { return ed25519.PublicKey(p) }
 
 func (p ed25519Public) describe(d *document) {
-	d.Crv = "Ed25519"
+	d.Kty, d.Crv = ed25519Family{}.kind()
 	d.X = b64.Encode(p)
 }
 

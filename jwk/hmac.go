@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
@@ -16,24 +15,30 @@ import (
 // maxSecret bounds the secret: longer ones are hashed down anyway.
 const maxSecret = 4096
 
-// hashOf is the hash of each HMAC algorithm and the length of its output.
-func hashOf(alg Algorithm) (func() hash.Hash, int, error) {
-	if alg == HS256 {
-		return sha256.New, sha256.Size, nil
+// hmacFamily is one HMAC algorithm: its hash, and the length of its output.
+type hmacFamily struct {
+	newHash func() hash.Hash
+	size    int
+}
+
+func secretFamily(alg Algorithm) (*hmacFamily, error) {
+	f := alg.hmac()
+	if f == nil {
+		return nil, fmt.Errorf("%q is not an HMAC algorithm: use HS256, HS384 or HS512", clip(string(alg)))
 	}
-	return nil, 0, fmt.Errorf("%q is not an HMAC algorithm: use HS256", clip(string(alg)))
+	return f, nil
 }
 
 // GenerateSecret makes a secret as long as its hash's output, with a random key
 // id.
 func GenerateSecret(alg Algorithm) (*SecretKey, error) {
-	_, size, err := hashOf(alg)
+	f, err := secretFamily(alg)
 	if err != nil {
 		return nil, err
 	}
-	random := make([]byte, size+8)
+	random := make([]byte, f.size+8)
 	rand.Read(random)
-	return NewHMAC(alg, random[:size], hex.EncodeToString(random[size:]))
+	return NewHMAC(alg, random[:f.size], hex.EncodeToString(random[f.size:]))
 }
 
 // NewHMAC makes a secret key out of secret, which is copied. kid is required:
@@ -57,13 +62,13 @@ func NewHMAC(alg Algorithm, secret []byte, kid string) (*SecretKey, error) {
 // length and takes any bytes, all zero among them. Whoever guesses the secret
 // can sign.
 func DangerouslyNewHMAC(alg Algorithm, secret []byte, kid string) (*SecretKey, error) {
-	newHash, size, err := hashOf(alg)
+	f, err := secretFamily(alg)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case len(secret) < size:
-		return nil, fmt.Errorf("%s secret: %d bytes, at least %d are needed (RFC 7518 §3.2): %s", alg, len(secret), size, newSecretHint)
+	case len(secret) < f.size:
+		return nil, fmt.Errorf("%s secret: %d bytes, at least %d are needed (RFC 7518 §3.2): %s", alg, len(secret), f.size, newSecretHint)
 	case len(secret) > maxSecret:
 		return nil, fmt.Errorf("%s secret: %d bytes, at most %d are taken", alg, len(secret), maxSecret)
 	}
@@ -71,7 +76,7 @@ func DangerouslyNewHMAC(alg Algorithm, secret []byte, kid string) (*SecretKey, e
 		return nil, fmt.Errorf("%s secret: %w", alg, err)
 	}
 	key := &hmacKey{secret: bytes.Clone(secret)}
-	key.states.New = func() any { return &hmacState{mac: hmac.New(newHash, key.secret)} }
+	key.states.New = func() any { return &hmacState{mac: hmac.New(f.newHash, key.secret)} }
 	return &SecretKey{alg: alg, kid: kid, hmac: key}, nil
 }
 

@@ -19,34 +19,109 @@ package jwk
 
 import (
 	"crypto"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"fmt"
 	"unicode/utf8"
 )
 
-// Algorithm is the "alg" of a key (RFC 7518 §3.1, RFC 8037 §3.1).
+// Algorithm is the "alg" of a key (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2).
 type Algorithm string
 
 // The algorithms that exist here.
 const (
 	HS256 Algorithm = "HS256" // HMAC with SHA-256, RFC 7518 §3.2
+	HS384 Algorithm = "HS384" // HMAC with SHA-384
+	HS512 Algorithm = "HS512" // HMAC with SHA-512
+
 	RS256 Algorithm = "RS256" // RSASSA-PKCS1-v1_5 with SHA-256, RFC 7518 §3.3
+	RS384 Algorithm = "RS384" // RSASSA-PKCS1-v1_5 with SHA-384
+	RS512 Algorithm = "RS512" // RSASSA-PKCS1-v1_5 with SHA-512
+
+	PS256 Algorithm = "PS256" // RSASSA-PSS with SHA-256 and a salt of 32 bytes, RFC 7518 §3.5
+	PS384 Algorithm = "PS384" // RSASSA-PSS with SHA-384 and a salt of 48 bytes
+	PS512 Algorithm = "PS512" // RSASSA-PSS with SHA-512 and a salt of 64 bytes
+
 	ES256 Algorithm = "ES256" // ECDSA on P-256 with SHA-256, RFC 7518 §3.4
-	EdDSA Algorithm = "EdDSA" // Ed25519, RFC 8037 §3.1
+	ES384 Algorithm = "ES384" // ECDSA on P-384 with SHA-384
+	ES512 Algorithm = "ES512" // ECDSA on P-521 with SHA-512
+
+	// EdDSA and Ed25519 are two names of one algorithm. A key has one of them
+	// and a token must say the same: a verifier that took either for the other
+	// would let the token choose.
+	EdDSA   Algorithm = "EdDSA"   // on Ed25519 only, RFC 8037 §3.1; the name that most libraries know
+	Ed25519 Algorithm = "Ed25519" // the fully-specified name, RFC 9864 §2.2
 )
 
-// algorithms is every algorithm with the family that performs it.
-var algorithms = map[Algorithm]family{
-	HS256: {kty: "oct"},
-	RS256: rsaFamily,
-	ES256: ecdsaFamily,
-	EdDSA: ed25519Family,
+// algorithms is every algorithm, in the order of the constants. A row has what
+// is done with secrets or what is done with pairs, never both.
+var algorithms = []struct {
+	name   Algorithm
+	secret *hmacFamily
+	pair   family
+}{
+	{HS256, &hmacFamily{sha256.New, sha256.Size}, nil},
+	{HS384, &hmacFamily{sha512.New384, sha512.Size384}, nil},
+	{HS512, &hmacFamily{sha512.New, sha512.Size}, nil},
+	{RS256, nil, rsaFamily{hash: crypto.SHA256}},
+	{RS384, nil, rsaFamily{hash: crypto.SHA384}},
+	{RS512, nil, rsaFamily{hash: crypto.SHA512}},
+	{PS256, nil, rsaFamily{hash: crypto.SHA256, pss: true}},
+	{PS384, nil, rsaFamily{hash: crypto.SHA384, pss: true}},
+	{PS512, nil, rsaFamily{hash: crypto.SHA512, pss: true}},
+	{ES256, nil, &ecdsaFamily{elliptic.P256(), "P-256", 32, crypto.SHA256}},
+	{ES384, nil, &ecdsaFamily{elliptic.P384(), "P-384", 48, crypto.SHA384}},
+	{ES512, nil, &ecdsaFamily{elliptic.P521(), "P-521", 66, crypto.SHA512}},
+	{EdDSA, nil, ed25519Family{}},
+	{Ed25519, nil, ed25519Family{}},
+}
+
+// Algorithms returns every algorithm of this package.
+func Algorithms() []Algorithm {
+	all := make([]Algorithm, len(algorithms))
+	for i, a := range algorithms {
+		all[i] = a.name
+	}
+	return all
 }
 
 // Known reports whether alg is one of the algorithms of this package.
 func (alg Algorithm) Known() bool {
-	_, ok := algorithms[alg]
-	return ok
+	for i := range algorithms {
+		if algorithms[i].name == alg {
+			return true
+		}
+	}
+	return false
+}
+
+// Symmetric reports whether whoever verifies alg can sign with it: HS256, HS384
+// and HS512.
+func (alg Algorithm) Symmetric() bool { return alg.hmac() != nil }
+
+// hmac returns what is done with secrets of alg, or nil.
+func (alg Algorithm) hmac() *hmacFamily {
+	for i := range algorithms {
+		if algorithms[i].name == alg {
+			return algorithms[i].secret
+		}
+	}
+	return nil
+}
+
+// pair returns what is done with key pairs of alg.
+func (alg Algorithm) pair() (family, error) {
+	for _, a := range algorithms {
+		switch {
+		case a.name == alg && a.pair != nil:
+			return a.pair, nil
+		case a.name == alg:
+			return nil, fmt.Errorf("%s is a shared secret's algorithm, not a key pair's: use ES256, EdDSA or RS256", alg)
+		}
+	}
+	return nil, fmt.Errorf("unknown algorithm %q: use ES256, EdDSA or RS256", clip(string(alg)))
 }
 
 var (
@@ -77,17 +152,17 @@ type Verifier interface {
 	sealed()
 }
 
-// A family performs one or more algorithms with one kind of key pair. The
-// functions refuse a key that is weak or contradicts the algorithm.
-type family struct {
-	kty, crv string
-	generate func(Algorithm) (crypto.Signer, error)
-	public   func(Algorithm, crypto.PublicKey) (publicHalf, error)
-	private  func(Algorithm, crypto.PrivateKey) (privateHalf, crypto.PublicKey, error)
+// A family is one algorithm with one kind of key pair. Its functions refuse a
+// key that is weak or contradicts the algorithm.
+type family interface {
+	kind() (kty, crv string)
+	generate() (crypto.Signer, error)
+	public(crypto.PublicKey) (publicHalf, error)
+	private(crypto.PrivateKey) (localHalf, crypto.PublicKey, error)
 	// readPublic and readPrivate read the members of a JWK. What they return
 	// has yet to pass through public or private.
-	readPublic  func(Algorithm, *document) (crypto.PublicKey, error)
-	readPrivate func(Algorithm, *document) (crypto.PrivateKey, error)
+	readPublic(*document) (crypto.PublicKey, error)
+	readPrivate(*document) (crypto.PrivateKey, error)
 }
 
 // publicHalf is what one family does with a public key.
@@ -98,22 +173,34 @@ type publicHalf interface {
 	describe(*document)
 }
 
-// privateHalf is what one family does with a private key.
+// privateHalf is what one family does with a private key, wherever that is.
 type privateHalf interface {
 	appendSignature(dst, message []byte) ([]byte, error)
+}
+
+// localHalf is a privateHalf in this process, which can be written down.
+type localHalf interface {
+	privateHalf
 	key() crypto.PrivateKey
 	describe(*document)
 }
 
-func asymmetric(alg Algorithm) (family, error) {
-	f, ok := algorithms[alg]
-	switch {
-	case !ok:
-		return f, fmt.Errorf("unknown algorithm %q: use RS256, ES256 or EdDSA", clip(string(alg)))
-	case f.public == nil:
-		return f, fmt.Errorf("%s is a shared secret's algorithm, not a key pair's: use RS256, ES256 or EdDSA", alg)
+const maxDigest = 64 // of SHA-512
+
+// appendDigest appends the digest of message. Each of the hashes needs no memory
+// of its own, which those of crypto.Hash.New do.
+func appendDigest(dst []byte, h crypto.Hash, message []byte) []byte {
+	switch h {
+	case crypto.SHA256:
+		sum := sha256.Sum256(message)
+		return append(dst, sum[:]...)
+	case crypto.SHA384:
+		sum := sha512.Sum384(message)
+		return append(dst, sum[:]...)
+	default:
+		sum := sha512.Sum512(message)
+		return append(dst, sum[:]...)
 	}
-	return f, nil
 }
 
 const maxKeyID = 200

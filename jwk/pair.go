@@ -31,14 +31,14 @@ type PrivateKey struct {
 	half   privateHalf
 }
 
-// Generate makes a new key pair: RSA of 2048 bits for RS256. Its key id is its
+// Generate makes a new key pair: RSA of 2048 bits for RS* and PS*. Its key id is its
 // thumbprint. HMAC secrets are made by [GenerateSecret].
 func Generate(alg Algorithm) (*PrivateKey, error) {
-	f, err := asymmetric(alg)
+	f, err := alg.pair()
 	if err != nil {
 		return nil, err
 	}
-	key, err := f.generate(alg)
+	key, err := f.generate()
 	if err != nil {
 		return nil, fmt.Errorf("generating an %s key: %w", alg, err)
 	}
@@ -66,26 +66,26 @@ func NewECDSAPrivate(alg Algorithm, key *ecdsa.PrivateKey, kid string) (*Private
 	return newPrivate(alg, key, kid)
 }
 
-// NewEd25519Public makes a public key of EdDSA.
-func NewEd25519Public(key ed25519.PublicKey, kid string) (*PublicKey, error) {
-	return newPublic(EdDSA, key, kid)
+// NewEd25519Public makes a public key of [EdDSA] or [Ed25519].
+func NewEd25519Public(alg Algorithm, key ed25519.PublicKey, kid string) (*PublicKey, error) {
+	return newPublic(alg, key, kid)
 }
 
-// NewEd25519Private makes a private key of EdDSA.
-func NewEd25519Private(key ed25519.PrivateKey, kid string) (*PrivateKey, error) {
-	return newPrivate(EdDSA, key, kid)
+// NewEd25519Private makes a private key of [EdDSA] or [Ed25519].
+func NewEd25519Private(alg Algorithm, key ed25519.PrivateKey, kid string) (*PrivateKey, error) {
+	return newPrivate(alg, key, kid)
 }
 
 func newPublic(alg Algorithm, key crypto.PublicKey, kid string) (*PublicKey, error) {
-	f, err := asymmetric(alg)
+	f, err := alg.pair()
 	if err != nil {
 		return nil, err
 	}
-	half, err := f.public(alg, key)
+	half, err := f.public(key)
 	if err != nil {
 		return nil, fmt.Errorf("%s public key: %w", alg, err)
 	}
-	d := document{Kty: f.kty}
+	var d document
 	half.describe(&d)
 	sum := sha256.Sum256(d.thumbprintInput())
 	k := &PublicKey{alg: alg, kid: kid, thumbprint: b64.Encode(sum[:]), half: half}
@@ -99,11 +99,11 @@ func newPublic(alg Algorithm, key crypto.PublicKey, kid string) (*PublicKey, err
 }
 
 func newPrivate(alg Algorithm, key crypto.PrivateKey, kid string) (*PrivateKey, error) {
-	f, err := asymmetric(alg)
+	f, err := alg.pair()
 	if err != nil {
 		return nil, err
 	}
-	half, pub, err := f.private(alg, key)
+	half, pub, err := f.private(key)
 	if err != nil {
 		return nil, fmt.Errorf("%s private key: %w", alg, err)
 	}
@@ -148,6 +148,15 @@ func (k *PrivateKey) Algorithm() Algorithm { return k.public.alg }
 // have a deterministic nonce (RFC 6979).
 func (k *PrivateKey) AppendSignature(dst, message []byte) ([]byte, error) {
 	return k.half.appendSignature(dst, message)
+}
+
+// local returns the private half if it is in this process.
+func (k *PrivateKey) local() (localHalf, error) {
+	half, ok := k.half.(localHalf)
+	if !ok {
+		return nil, errors.New("the private half is not in this process and cannot be written down")
+	}
+	return half, nil
 }
 
 // Public returns the public half, which has the same key id.

@@ -84,7 +84,11 @@ func (k *PublicKey) PEM() ([]byte, error) {
 // PrivatePEM returns the key as a PKCS #8 "PRIVATE KEY" block. Whoever has it
 // can sign.
 func (k *PrivateKey) PrivatePEM() ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(k.half.key())
+	half, err := k.local()
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(half.key())
 	if err != nil {
 		return nil, fmt.Errorf("marshalling the private key: %w", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"math/big"
@@ -18,44 +17,52 @@ const (
 	minExponent = 65537
 )
 
-var rsaFamily = family{
-	kty: "RSA",
-	generate: func(Algorithm) (crypto.Signer, error) {
-		return rsa.GenerateKey(rand.Reader, minModulus)
-	},
-	public: func(_ Algorithm, key crypto.PublicKey) (publicHalf, error) {
-		k, ok := key.(*rsa.PublicKey)
-		if !ok || k == nil || k.N == nil {
-			return nil, fmt.Errorf("%T is not an RSA public key", key)
-		}
-		if err := checkRSA(k); err != nil {
-			return nil, err
-		}
-		return &rsaPublic{&rsa.PublicKey{N: new(big.Int).Set(k.N), E: k.E}}, nil
-	},
-	private: func(_ Algorithm, key crypto.PrivateKey) (privateHalf, crypto.PublicKey, error) {
-		k, ok := key.(*rsa.PrivateKey)
-		if !ok || k == nil || k.N == nil || k.D == nil || len(k.Primes) != 2 {
-			return nil, nil, fmt.Errorf("%T is not an RSA private key of two primes", key)
-		}
-		if err := checkRSA(&k.PublicKey); err != nil {
-			return nil, nil, err
-		}
-		own := &rsa.PrivateKey{
-			PublicKey: rsa.PublicKey{N: new(big.Int).Set(k.N), E: k.E},
-			D:         new(big.Int).Set(k.D),
-			Primes:    []*big.Int{new(big.Int).Set(k.Primes[0]), new(big.Int).Set(k.Primes[1])},
-		}
-		own.Precompute()
-		if err := own.Validate(); err != nil {
-			return nil, nil, errors.New("its members do not belong together")
-		}
-		return &rsaPrivate{own}, &own.PublicKey, nil
-	},
-	readPublic: readRSAPublic, readPrivate: readRSAPrivate,
+// rsaFamily is RSASSA-PKCS1-v1_5 (RFC 7518 §3.3) or RSASSA-PSS (§3.5).
+type rsaFamily struct {
+	hash crypto.Hash
+	pss  bool
 }
 
-func readRSAPublic(_ Algorithm, d *document) (crypto.PublicKey, error) {
+// pssOptions ask for a salt as long as the hash, in signing and in verifying
+// (RFC 7518 §3.5). The hash of MGF1 is the algorithm's own.
+var pssOptions = rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+
+func (rsaFamily) kind() (kty, crv string) { return "RSA", "" }
+
+func (rsaFamily) generate() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, minModulus) }
+
+func (f rsaFamily) public(key crypto.PublicKey) (publicHalf, error) {
+	k, ok := key.(*rsa.PublicKey)
+	if !ok || k == nil || k.N == nil {
+		return nil, fmt.Errorf("%T is not an RSA public key", key)
+	}
+	if err := checkRSA(k); err != nil {
+		return nil, err
+	}
+	return &rsaPublic{f, &rsa.PublicKey{N: new(big.Int).Set(k.N), E: k.E}}, nil
+}
+
+func (f rsaFamily) private(key crypto.PrivateKey) (localHalf, crypto.PublicKey, error) {
+	k, ok := key.(*rsa.PrivateKey)
+	if !ok || k == nil || k.N == nil || k.D == nil || len(k.Primes) != 2 || k.Primes[0] == nil || k.Primes[1] == nil {
+		return nil, nil, fmt.Errorf("%T is not an RSA private key of two primes", key)
+	}
+	if err := checkRSA(&k.PublicKey); err != nil {
+		return nil, nil, err
+	}
+	own := &rsa.PrivateKey{
+		PublicKey: rsa.PublicKey{N: new(big.Int).Set(k.N), E: k.E},
+		D:         new(big.Int).Set(k.D),
+		Primes:    []*big.Int{new(big.Int).Set(k.Primes[0]), new(big.Int).Set(k.Primes[1])},
+	}
+	own.Precompute()
+	if err := own.Validate(); err != nil {
+		return nil, nil, errors.New("its members do not belong together")
+	}
+	return &rsaPrivate{f, own}, &own.PublicKey, nil
+}
+
+func (rsaFamily) readPublic(d *document) (crypto.PublicKey, error) {
 	n, err := d.integer("n", d.N)
 	if err != nil {
 		return nil, err
@@ -84,13 +91,13 @@ func checkRSA(k *rsa.PublicKey) error {
 	return nil
 }
 
-// readRSAPrivate reads the two-prime form of RFC 7518 §6.3.2. The members for
+// readPrivate reads the two-prime form of RFC 7518 §6.3.2. The members for
 // the Chinese remainder theorem must fit where they stand.
-func readRSAPrivate(alg Algorithm, d *document) (crypto.PrivateKey, error) {
+func (f rsaFamily) readPrivate(d *document) (crypto.PrivateKey, error) {
 	if d.hasOther {
 		return nil, errors.New("more than two primes (\"oth\")")
 	}
-	pub, err := readRSAPublic(alg, d)
+	pub, err := f.readPublic(d)
 	if err != nil {
 		return nil, err
 	}
@@ -130,24 +137,38 @@ func readRSAPrivate(alg Algorithm, d *document) (crypto.PrivateKey, error) {
 	return key, nil
 }
 
-type rsaPublic struct{ k *rsa.PublicKey }
+type rsaPublic struct {
+	f rsaFamily
+	k *rsa.PublicKey
+}
 
 func (p *rsaPublic) key() crypto.PublicKey { return p.k }
 
 func (p *rsaPublic) describe(d *document) {
+	d.Kty, d.Crv = p.f.kind()
 	d.N = b64.Encode(p.k.N.Bytes())
 	d.E = b64.Encode(big.NewInt(int64(p.k.E)).Bytes())
 }
 
 func (p *rsaPublic) verify(message, signature []byte) error {
-	digest := sha256.Sum256(message)
-	if rsa.VerifyPKCS1v15(p.k, crypto.SHA256, digest[:], signature) != nil {
+	var room [maxDigest]byte
+	digest := appendDigest(room[:0], p.f.hash, message)
+	var err error
+	if p.f.pss {
+		err = rsa.VerifyPSS(p.k, p.f.hash, digest, signature, &pssOptions)
+	} else {
+		err = rsa.VerifyPKCS1v15(p.k, p.f.hash, digest, signature)
+	}
+	if err != nil {
 		return ErrSignature
 	}
 	return nil
 }
 
-type rsaPrivate struct{ k *rsa.PrivateKey }
+type rsaPrivate struct {
+	f rsaFamily
+	k *rsa.PrivateKey
+}
 
 func (p *rsaPrivate) key() crypto.PrivateKey { return p.k }
 
@@ -161,8 +182,15 @@ func (p *rsaPrivate) describe(d *document) {
 }
 
 func (p *rsaPrivate) appendSignature(dst, message []byte) ([]byte, error) {
-	digest := sha256.Sum256(message)
-	sig, err := rsa.SignPKCS1v15(nil, p.k, crypto.SHA256, digest[:])
+	var room [maxDigest]byte
+	digest := appendDigest(room[:0], p.f.hash, message)
+	var sig []byte
+	var err error
+	if p.f.pss {
+		sig, err = rsa.SignPSS(rand.Reader, p.k, p.f.hash, digest, &pssOptions)
+	} else {
+		sig, err = rsa.SignPKCS1v15(nil, p.k, p.f.hash, digest)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
 	}

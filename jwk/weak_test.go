@@ -332,7 +332,7 @@ func TestJWS10Ed25519(t *testing.T) {
 		for _, sign := range []byte{0, 0x80} {
 			point, _ := hex.DecodeString(y)
 			point[31] |= sign
-			if _, err := jwk.NewEd25519Public(point, ""); err == nil {
+			if _, err := jwk.NewEd25519Public(jwk.EdDSA, point, ""); err == nil {
 				t.Errorf("%x accepted", point)
 			}
 			// The harm: under such a key R = the neutral point and S = 0 is a
@@ -357,7 +357,7 @@ func TestJWS10Ed25519(t *testing.T) {
 	for i := range 64 {
 		point := bytes.Repeat([]byte{byte(i + 3)}, 32)
 		point[31] &= 0x7f
-		_, err := jwk.NewEd25519Public(point, "")
+		_, err := jwk.NewEd25519Public(jwk.EdDSA, point, "")
 		if err != nil {
 			refused++
 			if !strings.Contains(err.Error(), "not on the curve") {
@@ -392,13 +392,13 @@ func TestJWS10Ed25519(t *testing.T) {
 	pub, private, _ := ed25519.GenerateKey(rand.Reader)
 	_, another, _ := ed25519.GenerateKey(rand.Reader)
 	mixed := append(slices.Clone(another[:32]), pub...)
-	if _, err := jwk.NewEd25519Private(mixed, ""); err == nil {
+	if _, err := jwk.NewEd25519Private(jwk.EdDSA, mixed, ""); err == nil {
 		t.Error("halves of two keys accepted")
 	}
-	if _, err := jwk.NewEd25519Private(private[:32], ""); err == nil {
+	if _, err := jwk.NewEd25519Private(jwk.EdDSA, private[:32], ""); err == nil {
 		t.Error("half a key accepted")
 	}
-	if _, err := jwk.NewEd25519Public(pub[:31], ""); err == nil {
+	if _, err := jwk.NewEd25519Public(jwk.EdDSA, pub[:31], ""); err == nil {
 		t.Error("31 bytes accepted")
 	}
 }

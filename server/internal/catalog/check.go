@@ -10,7 +10,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/jotsmith/jotsmith/jwk"
 )
 
 // Bounds on what is registered. A token carries at most one API's permissions.
@@ -38,9 +37,9 @@ func (a API) check() error {
 		fault("token life %v is outside 1s to %v, or no whole seconds", a.Life, MaxLife)
 	}
 	switch {
-	case a.Algorithm == jwk.HS256:
+	case a.Algorithm.Symmetric():
 		// An API that verifies with a shared secret could mint with it too.
-		fault("tokens for APIs are signed with a private key, not with HS256")
+		fault("tokens for APIs are signed with a private key, not with %s", a.Algorithm)
 	case a.Algorithm != "" && !a.Algorithm.Known():
 		fault("unknown algorithm %q: use ES256, EdDSA or RS256", a.Algorithm)
 	}
