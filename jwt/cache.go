@@ -24,6 +24,7 @@ type cache struct {
 // hold is part of it: one allocation for both.
 type entry struct {
 	token   Token
+	policy  *policy // by which it was verified
 	hash    uint64
 	compact string
 	used    atomic.Bool // since the hand last passed

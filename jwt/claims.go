@@ -1,6 +1,8 @@
 package jwt
 
 import (
+	"slices"
+
 	"github.com/jotsmith/jotsmith/internal/strictjson"
 )
 
@@ -21,8 +23,9 @@ type claims struct {
 }
 
 // parse reads the claims out of payload. A registered claim of another type than
-// its own makes the token malformed, and so does a missing "exp".
-func (c *claims) parse(payload string) error {
+// its own makes the token malformed, and so does a missing "exp" or one that is
+// required.
+func (c *claims) parse(payload string, required []string) error {
 	var room [24]strictjson.Member
 	members, err := strictjson.Object(payload, strictjson.MaxDepth, room[:0])
 	if err != nil {
@@ -68,6 +71,11 @@ func (c *claims) parse(payload string) error {
 	}
 	if !hasExpiry {
 		return refuse(ErrMalformed, "claims: no \"exp\"")
+	}
+	for _, name := range required {
+		if !slices.ContainsFunc(members, func(m strictjson.Member) bool { return m.Name == name }) {
+			return refuse(ErrMalformed, "claims: no %q", name)
+		}
 	}
 	return nil
 }

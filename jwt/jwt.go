@@ -10,7 +10,7 @@
 // of revocations, and it cannot be talked out of "exp". Its checks run in one
 // order, and the first that fails is the only reason told:
 //
-//	size and form → algorithm and key → signature → typ, form of the claims, iss, aud → nbf, iat → exp → revocation
+//	size and form → algorithm and key → signature → typ, form of the claims, iss, aud → nbf, iat → exp → revocation → single use
 //
 // The package refuses to choose an algorithm by the token, to follow key URLs
 // in a header, to verify without a key id among several keys, and to reach the
@@ -41,10 +41,13 @@ var (
 	ErrNotYetValid = errors.New("token not yet valid")
 	ErrExpired     = errors.New("token expired")
 	ErrRevoked     = errors.New("token revoked")
-	// ErrKeysUnavailable and ErrRevocationUnavailable say nothing about the
-	// token: what is needed to judge it cannot be had at the moment.
+	ErrReplayed    = errors.New("token used before")
+	// ErrKeysUnavailable, ErrRevocationUnavailable and ErrReplaysUnavailable say
+	// nothing about the token: what is needed to judge it cannot be had at the
+	// moment.
 	ErrKeysUnavailable       = errors.New("keys unavailable")
 	ErrRevocationUnavailable = errors.New("revocations unavailable")
+	ErrReplaysUnavailable    = errors.New("replay cache unavailable")
 )
 
 // Keys is where a verifier's keys come from: [*jwk.Set], or jwks.Remote.

@@ -85,7 +85,8 @@ func (t *Token) IssuedAt() time.Time { return date(t.claims.issuedAt, t.claims.h
 // NotBefore returns "nbf", the zero time where the token has none.
 func (t *Token) NotBefore() time.Time { return date(t.claims.notBefore, t.claims.hasNotBefore) }
 
-// ExpiresAt returns "exp", which every token has.
+// ExpiresAt returns "exp", which every token has, or the time at which the
+// policy's MaxAge ends the token, where that is earlier.
 func (t *Token) ExpiresAt() time.Time { return date(t.claims.expires, true) }
 
 func date(seconds int64, present bool) time.Time {

@@ -4,61 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
+	"github.com/jotsmith/jotsmith/internal/b64"
+	"github.com/jotsmith/jotsmith/internal/strictjson"
 	"github.com/jotsmith/jotsmith/jws"
 )
 
-const (
-	defaultLeeway    = 30 * time.Second
-	maxLeeway        = 10 * time.Minute
-	maxMaxSize       = 64 << 20 // for documents that are tokens, such as a large revocation feed
-	defaultCacheSize = 8 << 20
-)
-
-// Policy says what a [Verifier] accepts. The zero value of a field is its safe
-// default.
-type Policy struct {
-	// Issuer is what "iss" must be, byte for byte. Required.
-	Issuer string
-	// Audiences are the names this API goes by. "aud" must hold one of them,
-	// byte for byte. Required unless DangerouslyAcceptAnyAudience.
-	Audiences []string
-	// Keys is where keys come from. Required.
-	Keys Keys
-	// Revocations is asked about every token. Required unless
-	// DangerouslyIgnoreRevocation.
-	Revocations Revocations
-	// Type is what "typ" must be (RFC 8725 §3.11), compared as RFC 7515 §4.1.9
-	// says: "application/" and case do not count. Default "at+jwt".
-	Type string
-	// Leeway is how far the clocks of issuer and verifier may lie apart, in
-	// "exp", "nbf" and "iat". Default 30 s, at most 10 min, negative for none.
-	Leeway time.Duration
-	// MaxSize bounds the compact string, in bytes. Default 16 KiB, at
-	// most 64 MiB; what comes with requests needs no more than the default.
-	MaxSize int
-	// CacheSize bounds the cache of verified tokens, in bytes. Default 8 MiB,
-	// negative for no cache.
-	CacheSize int
-	// Now is the clock. Default time.Now.
-	Now func() time.Time
-
-	// DangerouslyAcceptAnyAudience accepts tokens that were issued for another
-	// API, which may then replay its callers' tokens here.
-	DangerouslyAcceptAnyAudience bool
-	// DangerouslyIgnoreRevocation accepts revoked tokens until they expire.
-	DangerouslyIgnoreRevocation bool
-	// DangerouslyIgnoreExpiry accepts expired tokens ("exp" must still be
-	// there). All other checks remain. It is for acts that an expired but
-	// genuine token is enough for, such as ending its own session.
-	DangerouslyIgnoreExpiry bool
-}
-
-// Verifier verifies tokens by one [Policy]. It is safe for concurrent use.
+// Verifier verifies tokens, each by the [Policy] of its issuer. It is safe for
+// concurrent use.
 //
 // It keeps tokens that it has verified, and shares them with no other Verifier.
 // One that is found there by its whole text is spared the signature and nothing
@@ -66,107 +20,168 @@ type Policy struct {
 // as at first. A token that was once found expired stays so, even if the clock is
 // set back.
 type Verifier struct {
-	policy   Policy
+	only     *policy            // nil among several
+	byIssuer map[string]*policy // nil where there is one
 	envelope jws.Verifier
 	cache    *cache // nil without a cache
-	expired  expiredMark
 }
 
-// NewVerifier builds a verifier. The error holds every fault of p.
-func NewVerifier(p Policy) (*Verifier, error) {
+// NewVerifier builds a verifier of one policy, or of several, each of another
+// issuer. Among several, a token is held to the policy whose Issuer its "iss" is,
+// byte for byte: nobody's key can sign for another, whatever its key id. A token
+// of no such issuer is [ErrIssuer], and no key is asked for. The error holds
+// every fault of every policy.
+func NewVerifier(policies ...Policy) (*Verifier, error) {
 	var faults []error
-	fault := func(is bool, text string) {
-		if is {
-			faults = append(faults, errors.New(text))
+	v := &Verifier{byIssuer: make(map[string]*policy, len(policies))}
+	cacheSize := 0
+	for i, p := range policies {
+		faulty := p.faults()
+		if v.byIssuer[p.Issuer] != nil {
+			faulty = append(faulty, errors.New("a policy before it has this Issuer too"))
 		}
+		if len(policies) > 1 {
+			for j, fault := range faulty {
+				faulty[j] = fmt.Errorf("policy %d, issuer %q: %w", i+1, p.Issuer, fault)
+			}
+		}
+		faults = append(faults, faulty...)
+		v.only = newPolicy(p)
+		v.byIssuer[p.Issuer] = v.only
+		v.envelope.MaxSize = max(v.envelope.MaxSize, v.only.MaxSize)
+		cacheSize += max(v.only.CacheSize, 0)
 	}
-	fault(p.Issuer == "", "Issuer is empty: name who issues the tokens")
-	fault(p.Keys == nil, "Keys is nil: give a key set, such as a *jwk.Set")
-	fault(len(p.Audiences) == 0 && !p.DangerouslyAcceptAnyAudience,
-		"Audiences is empty: name this API as its tokens do, or any API's tokens would open it")
-	fault(len(p.Audiences) != 0 && p.DangerouslyAcceptAnyAudience,
-		"Audiences and DangerouslyAcceptAnyAudience contradict each other")
-	fault(slices.Contains(p.Audiences, ""), "Audiences holds an empty name")
-	fault(p.Revocations == nil && !p.DangerouslyIgnoreRevocation,
-		"Revocations is nil: revoked tokens would be accepted until they expire")
-	fault(p.Revocations != nil && p.DangerouslyIgnoreRevocation,
-		"Revocations and DangerouslyIgnoreRevocation contradict each other")
-	fault(p.Leeway > maxLeeway, "Leeway is over 10 minutes: set the clocks instead")
-	fault(p.MaxSize < 0 || p.MaxSize > maxMaxSize, "MaxSize is not between 0 and 64 MiB")
+	if len(policies) == 0 {
+		faults = append(faults, errors.New("none was given"))
+	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("jwt policy: %w", errors.Join(faults...))
 	}
-	p.Audiences = slices.Clone(p.Audiences)
-	if p.Type == "" {
-		p.Type = DefaultType
+	if len(policies) > 1 {
+		v.only = nil
+	} else {
+		v.byIssuer = nil
 	}
-	p.Type = mediaType(p.Type)
-	switch {
-	case p.Leeway == 0:
-		p.Leeway = defaultLeeway
-	case p.Leeway < 0:
-		p.Leeway = 0
-	}
-	if p.MaxSize == 0 {
-		p.MaxSize = jws.DefaultMaxSize
-	}
-	if p.CacheSize == 0 {
-		p.CacheSize = defaultCacheSize
-	}
-	if p.Now == nil {
-		p.Now = time.Now
-	}
-	v := &Verifier{policy: p}
-	v.envelope.MaxSize = p.MaxSize
-	if p.CacheSize > 0 {
-		v.cache = newCache(p.CacheSize, p.MaxSize)
+	if cacheSize > 0 {
+		v.cache = newCache(cacheSize, v.envelope.MaxSize)
 	}
 	return v, nil
 }
 
 // Verify verifies compact and returns its token. The error wraps one of the
-// reasons of this package, or is ctx's where Keys gave up because of it.
+// reasons of this package, or is ctx's where Keys or SingleUse gave up because of
+// it.
 func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	if v.cache != nil {
 		if e := v.cache.find(compact); e != nil {
-			if v.policy.Keys.Trusts(e.token.key) {
-				return v.admit(&e.token, v.policy.Now())
+			if e.policy.Keys.Trusts(e.token.key) {
+				return e.policy.admit(&e.token, e.policy.Now())
 			}
 			v.cache.remove(e)
 		}
 	}
-	signed, err := v.envelope.Verify(ctx, compact, v.policy.Keys)
+	p := v.only
+	if p == nil {
+		var err error
+		if p, err = v.choose(compact); err != nil {
+			return nil, err
+		}
+	}
+	signed, err := v.envelope.Verify(ctx, compact, p.Keys)
 	if err != nil {
 		return nil, keyError(ctx, err)
 	}
-	e := &entry{compact: signed.Compact}
+	e := &entry{policy: p, compact: signed.Compact}
 	t := &e.token
 	t.key, t.typ, t.payload = signed.Key, signed.Header.Type, signed.Payload
-	if t.typ != v.policy.Type && mediaType(t.typ) != v.policy.Type {
-		return nil, refuse(ErrType, "its \"typ\" is not %q", v.policy.Type)
+	if t.typ != p.Type && mediaType(t.typ) != p.Type {
+		return nil, refuse(ErrType, "its \"typ\" is not %q", p.Type)
 	}
 	t.claims.audiences, t.claims.roles = t.audienceRoom[:0], t.roleRoom[:0]
-	if err := t.claims.parse(t.payload); err != nil {
+	if err := t.claims.parse(t.payload, p.RequiredClaims); err != nil {
 		return nil, err
 	}
-	if err := v.standing(t); err != nil {
+	if p.MaxAge > 0 {
+		t.claims.expires = min(t.claims.expires, t.claims.issuedAt+int64(p.MaxAge.Seconds()))
+	}
+	if err := p.standing(t); err != nil {
 		return nil, err
 	}
-	if v.policy.Revocations != nil {
+	if p.Revocations != nil {
 		t.keepFacts()
 	}
-	now := v.policy.Now()
-	admitted, err := v.admit(t, now)
-	if err == nil && v.cache != nil {
+	now := p.Now()
+	if _, err := p.admit(t, now); err != nil {
+		return nil, err
+	}
+	if p.SingleUse != nil {
+		if err := p.use(ctx, t, now); err != nil {
+			return nil, err
+		}
+	}
+	if p.CacheSize > 0 {
 		v.cache.add(e, now)
 	}
-	return admitted, err
+	return t, nil
 }
 
 // Cached reports whether compact is in the cache of verified tokens. It says
 // nothing about whether the token is still good.
 func (v *Verifier) Cached(compact string) bool {
 	return v.cache != nil && v.cache.find(compact) != nil
+}
+
+// choose returns the policy that a token of one of several issuers is held to.
+// It believes nothing yet: the claim is compared again once the issuer's key has
+// verified it.
+func (v *Verifier) choose(compact string) (*policy, error) {
+	if len(compact) > v.envelope.MaxSize {
+		return nil, tooLong(compact, v.envelope.MaxSize)
+	}
+	issuer, err := unverifiedIssuer(compact)
+	if err != nil {
+		return nil, err
+	}
+	p := v.byIssuer[issuer]
+	if p == nil {
+		return nil, refuse(ErrIssuer, "\"iss\" is none of the %d issuers", len(v.byIssuer))
+	}
+	if len(compact) > p.MaxSize {
+		return nil, tooLong(compact, p.MaxSize)
+	}
+	return p, nil
+}
+
+func tooLong(compact string, most int) error {
+	return refuse(ErrMalformed, "%d bytes, at most %d are taken", len(compact), most)
+}
+
+// unverifiedIssuer reads "iss", empty where there is none, out of a token of
+// which nothing is known.
+func unverifiedIssuer(compact string) (string, error) {
+	parts := strings.SplitN(compact, ".", 4)
+	if len(parts) != 3 {
+		return "", refuse(ErrMalformed, "not three parts between dots")
+	}
+	payload, err := b64.Decode(nil, parts[1])
+	if err != nil {
+		return "", refuse(ErrMalformed, "payload: %v", err)
+	}
+	var room [24]strictjson.Member
+	members, err := strictjson.Object(string(payload), strictjson.MaxDepth, room[:0])
+	if err != nil {
+		return "", refuse(ErrMalformed, "claims: %v", err)
+	}
+	for _, m := range members {
+		if m.Name == "iss" {
+			issuer, ok := nonEmpty(m.Value)
+			if !ok {
+				return "", refuse(ErrMalformed, "claims: \"iss\" has a value of the wrong kind or size")
+			}
+			return issuer, nil
+		}
+	}
+	return "", nil
 }
 
 // keyError leaves the reasons as they are. Anything else that a key source says
@@ -181,105 +196,4 @@ func keyError(ctx context.Context, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrKeysUnavailable, err)
-}
-
-// standing checks what never changes about a token: who issued it, and for whom.
-func (v *Verifier) standing(t *Token) error {
-	if t.claims.issuer != v.policy.Issuer {
-		return refuse(ErrIssuer, "\"iss\" is not %q", v.policy.Issuer)
-	}
-	if !v.policy.DangerouslyAcceptAnyAudience && !slices.ContainsFunc(v.policy.Audiences, t.HasAudience) {
-		return refuse(ErrAudience, "none of its %d audiences is this API's", len(t.claims.audiences))
-	}
-	return nil
-}
-
-// admit checks what changes as time goes by: at each use of a token, verified
-// just now or found in the cache.
-func (v *Verifier) admit(t *Token, now time.Time) (*Token, error) {
-	if err := v.inTime(&t.claims, now); err != nil {
-		return nil, err
-	}
-	if v.policy.Revocations != nil {
-		if err := v.policy.Revocations.Check(t, now); err != nil {
-			if errors.Is(err, ErrRevoked) || errors.Is(err, ErrRevocationUnavailable) {
-				return nil, err
-			}
-			return nil, fmt.Errorf("%w: %w", ErrRevocationUnavailable, err)
-		}
-	}
-	return t, nil
-}
-
-func (v *Verifier) inTime(c *claims, now time.Time) error {
-	leeway, seconds := v.policy.Leeway, now.Unix()
-	// Without leeway the comparison of whole seconds decides; only a token that
-	// needs leeway, or fails, is looked at more closely.
-	if c.notBefore > seconds {
-		if early := time.Unix(c.notBefore, 0).Sub(now); early > leeway {
-			return refuse(ErrNotYetValid, "\"nbf\" is %s ahead, leeway %s", round(early), leeway)
-		}
-	}
-	if c.issuedAt > seconds {
-		if early := time.Unix(c.issuedAt, 0).Sub(now); early > leeway {
-			return refuse(ErrNotYetValid, "\"iat\" is %s ahead, leeway %s", round(early), leeway)
-		}
-	}
-	if v.policy.DangerouslyIgnoreExpiry {
-		return nil
-	}
-	if c.expires <= seconds {
-		if late := now.Sub(time.Unix(c.expires, 0)); late >= leeway {
-			v.expired.mark(c)
-			return refuse(ErrExpired, "%s ago, leeway %s", round(late), leeway)
-		}
-	}
-	if v.expired.covers(c) {
-		return refuse(ErrExpired, "it was expired before the clock was set back")
-	}
-	return nil
-}
-
-func round(d time.Duration) time.Duration {
-	if d > time.Second {
-		return d.Round(time.Second)
-	}
-	return d.Round(time.Millisecond)
-}
-
-// expiredMark remembers the tokens that were seen expired, so that none of them
-// revives when the clock is set back. A mark of the latest time seen would do
-// so too, but after a clock that ran ahead it would refuse every good token
-// until time has caught up. This one keeps the latest "exp" and the latest "iat"
-// of genuine tokens found expired: a token is covered where neither of its times
-// is later. Each token seen expired is covered for good, and one that is issued
-// after them is not.
-type expiredMark struct{ expires, issued atomic.Int64 }
-
-func (m *expiredMark) mark(c *claims) {
-	raise(&m.issued, c.issuedAt)
-	raise(&m.expires, c.expires)
-}
-
-func (m *expiredMark) covers(c *claims) bool {
-	return c.expires <= m.expires.Load() && c.issuedAt <= m.issued.Load()
-}
-
-func raise(mark *atomic.Int64, to int64) {
-	for {
-		at := mark.Load()
-		if at >= to || mark.CompareAndSwap(at, to) {
-			return
-		}
-	}
-}
-
-// mediaType is the short, lower-case form of a "typ": RFC 7515 §4.1.9 lets
-// "application/" be left out where no other slash follows.
-func mediaType(typ string) string {
-	typ = strings.ToLower(typ)
-	if short, ok := strings.CutPrefix(typ, "application/"); ok && !strings.Contains(short, "/") {
-		return short
-	}
-	return typ
 }
