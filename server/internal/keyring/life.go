@@ -8,6 +8,23 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 )
 
+// maxKeys is how many keys of a purpose may be in use before rotation waits for
+// the oldest to go. A key set holds a hundred at most (see jwk.NewSet), and one
+// of more could be opened by nobody: neither by a verifier nor by this server.
+// What is left is for new algorithms, each of which needs a key at once.
+const maxKeys = 80
+
+// full says whether a purpose has as many keys as may rotate in.
+func full(entries []entry, purpose string) bool {
+	n := 0
+	for _, e := range entries {
+		if e.Purpose == purpose && e.State != Revoked {
+			n++
+		}
+	}
+	return n >= maxKeys
+}
+
 // A slot is what there is one active key of.
 type slot struct {
 	purpose string
@@ -52,7 +69,7 @@ func (p plan) due(entries []entry, now time.Time) (change, bool, error) {
 	for _, s := range p.slots {
 		i, _ := find(entries, s, Active)
 		_, announced := find(entries, s, Announced)
-		if p.every > 0 && !announced && !now.Before(entries[i].ActiveAt.Add(p.every-p.lead)) {
+		if p.every > 0 && !announced && !full(entries, s.purpose) && !now.Before(entries[i].ActiveAt.Add(p.every-p.lead)) {
 			c, _, err := p.add(entries, s, now, p.lead)
 			return c, true, err
 		}

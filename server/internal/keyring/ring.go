@@ -34,6 +34,10 @@ var (
 
 	// ErrAnnounced says that a successor is announced already.
 	ErrAnnounced = errors.New("a successor is announced already")
+
+	// ErrFull says that there are as many keys of a purpose as there may be,
+	// until the oldest goes.
+	ErrFull = fmt.Errorf("there are %d keys in use, as many as may be, until the oldest goes", maxKeys)
 )
 
 // Config is what a ring is opened with.
@@ -122,7 +126,7 @@ func newRing(c Config) (*Ring, error) {
 		faults = append(faults, errors.New("no algorithm for access tokens"))
 	}
 	for _, alg := range c.Algorithms {
-		if alg == jwk.HS256 || !alg.Known() {
+		if alg.Symmetric() || !alg.Known() {
 			faults = append(faults, fmt.Errorf("access tokens cannot be signed with %q: use ES256, EdDSA or RS256", alg))
 		}
 		r.plan.slots = append(r.plan.slots, slot{Access, alg})
@@ -285,7 +289,7 @@ func (r *Ring) Want(ctx context.Context, algs ...jwk.Algorithm) error {
 	for _, alg := range algs {
 		s := slot{Access, alg}
 		switch {
-		case alg == jwk.HS256 || !alg.Known():
+		case alg.Symmetric() || !alg.Known():
 			faults = append(faults, fmt.Errorf("access tokens cannot be signed with %q: use ES256, EdDSA or RS256", alg))
 		case !slices.Contains(r.plan.slots, s):
 			r.plan.slots = append(slices.Clip(r.plan.slots), s)
@@ -311,6 +315,7 @@ func (r *Ring) plans(s slot) bool {
 // Rotate makes a successor of the active key and announces it; with now it
 // signs at once, and so does one that was announced before. Without now,
 // ErrAnnounced says from when on an announced successor signs, with its Key.
+// ErrFull, fault.ErrNotFound.
 //
 // A key that signs at once is unknown to whoever holds a cached key set, until
 // they ask again for an unknown key id.
@@ -331,6 +336,8 @@ func (r *Ring) Rotate(ctx context.Context, purpose string, alg jwk.Algorithm, no
 		case announced:
 			made = entries[i].Key
 			return change{}, false, fmt.Errorf("%w: %s signs from %s on", ErrAnnounced, made.ID, made.ActiveAt.Format(time.RFC3339))
+		case full(entries, purpose):
+			return change{}, false, ErrFull
 		case now:
 			c, made, err = r.plan.add(entries, s, at, 0)
 		default:

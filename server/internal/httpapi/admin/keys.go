@@ -49,10 +49,12 @@ func (s server) rotateKey(c *httpapi.Call, r *http.Request, by admin.Caller) err
 		alg = jwk.Algorithm(in.Algorithm)
 	}
 	key, err := s.admin.RotateKey(r.Context(), by, in.Purpose, alg, in.Now)
-	if errors.Is(err, keyring.ErrAnnounced) {
+	switch {
+	case errors.Is(err, keyring.ErrAnnounced):
 		return httpapi.Refuse(wire.CodeConflict, "a successor is announced already; now lets it sign at once", err)
-	}
-	if err != nil {
+	case errors.Is(err, keyring.ErrFull):
+		return httpapi.Refuse(wire.CodeConflict, keyring.ErrFull.Error(), err)
+	case err != nil:
 		return err
 	}
 	return c.JSON(http.StatusOK, keyOf(key))
