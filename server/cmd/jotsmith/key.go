@@ -12,12 +12,23 @@ import (
 )
 
 type keyCmd struct {
-	List   keyListCmd   `cmd:"" help:"List the server's keys."`
-	Rotate keyRotateCmd `cmd:"" help:"Make a successor of a key."`
-	Revoke keyRevokeCmd `cmd:"" help:"Take a key out of use at once, as when it was stolen."`
+	Generate keyGenerateCmd `cmd:"" help:"Make a key, in a file."`
+	Import   keyImportCmd   `cmd:"" help:"Check a private key of another program, and put it into a file."`
+	Export   keyExportCmd   `cmd:"" help:"Write the private key in a file as PEM or JWK, into another file."`
+	Public   keyPublicCmd   `cmd:"" help:"Print the public half of keys in files, as JWK, key set or PEM."`
+	List     keyListCmd     `cmd:"" help:"List the server's keys."`
+	Rotate   keyRotateCmd   `cmd:"" help:"Make a successor of a key of the server."`
+	Revoke   keyRevokeCmd   `cmd:"" help:"Take a key of the server out of use at once, as when it was stolen."`
 }
 
-func (keyCmd) Help() string { return targetHelp + " A running server rotates its keys by itself." }
+func (keyCmd) Help() string {
+	return "generate, import, export and public work on keys in files and know of no server. " +
+		"list, rotate and revoke are about a server's own keys: they act on a running server (--server), or on the data directory of one that is stopped or has not run yet. " +
+		"A running server rotates its keys by itself."
+}
+
+// filesHelp sets the commands of key files apart from those of the server's keys.
+const filesHelp = "This is about keys in files; a server makes and keeps its own."
 
 // keyJSON is a key as --json prints it.
 type keyJSON struct {

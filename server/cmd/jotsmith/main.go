@@ -35,10 +35,10 @@ type commands struct {
 	Role       roleCmd       `cmd:"" help:"Register, list and change roles."`
 	App        appCmd        `cmd:"" help:"Make, list and change apps: services with tokens of their own."`
 	Session    sessionCmd    `cmd:"" help:"List and end sessions."`
-	Key        keyCmd        `cmd:"" help:"List, rotate and revoke the server's own keys."`
+	Key        keyCmd        `cmd:"" help:"Make and convert keys in files; list, rotate and revoke those of a server."`
 	Audit      auditCmd      `cmd:"" help:"Read, export and verify the record of what was done."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with a server, and what to do about it."`
-	Token      tokenCmd      `cmd:"" help:"Explain, verify, issue or revoke a token."`
+	Token      tokenCmd      `cmd:"" help:"Explain, verify, make or revoke a token."`
 	Completion completionCmd `cmd:"" help:"Print a script with which a shell completes commands and flags."`
 	Version    versionCmd    `cmd:"" help:"Say which version this is."`
 	Help       helpCmd       `cmd:"" help:"Explain a command, as --help does."`

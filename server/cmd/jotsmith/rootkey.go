@@ -80,7 +80,7 @@ func (s rootKeySource) read(first bool) (keys keyring.RootKeys, made bool, err e
 		keys, err = keyring.ParseRootKeys([]byte(value))
 		return keys, false, wrap(err, "root key in "+s.env)
 	}
-	raw, err := readSecretFile(s.file)
+	raw, err := readSecretFile(s.file, "root key", maxRootKeys)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && first:
 		if raw, err = s.create(); err != nil {
@@ -97,52 +97,36 @@ func (s rootKeySource) read(first bool) (keys keyring.RootKeys, made bool, err e
 	return keys, made, hint(wrap(err, "root key file "+s.file), "put the file back from where you keep its copy; nothing was changed")
 }
 
-// create writes a new root key under a name of its own and then links it to
-// its place, so that the file is whole or absent, and never overwritten.
+// create writes a new root key, never over another.
 func (s rootKeySource) create() ([]byte, error) {
-	line := keyring.NewRootKey() + "\n"
-	tmp, err := os.CreateTemp(filepath.Dir(s.file), ".root-key-*") // mode 0600
-	if err != nil {
+	line := []byte(keyring.NewRootKey() + "\n")
+	if err := writeSecretFile(s.file, line, false); err != nil {
 		return nil, hint(fmt.Errorf("making the root key: %w", err), "name a place that you may write with --root-key file:PATH")
 	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	if _, err := io.WriteString(tmp, line); err != nil {
-		return nil, fmt.Errorf("making the root key: %w", err)
-	}
-	if err := tmp.Sync(); err != nil {
-		return nil, fmt.Errorf("making the root key: %w", err)
-	}
-	if err := os.Link(tmp.Name(), s.file); err != nil {
-		return nil, fmt.Errorf("making the root key: %w", err)
-	}
-	if dir, err := os.Open(filepath.Dir(s.file)); err == nil {
-		dir.Sync() // the name is durable before anything is sealed under the key
-		dir.Close()
-	}
-	return []byte(line), nil
+	return line, nil
 }
 
-// readSecretFile refuses a file that others may read.
-func readSecretFile(path string) ([]byte, error) {
+// readSecretFile reads the file of a what, of at most limit bytes, and refuses
+// one that others may read.
+func readSecretFile(path, what string, limit int64) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the root key: %w", err)
+		return nil, fmt.Errorf("reading the %s: %w", what, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("reading the root key: %w", err)
+		return nil, fmt.Errorf("reading the %s: %w", what, err)
 	}
 	switch perm := info.Mode().Perm(); {
 	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("root key %s is not a regular file", path)
+		return nil, fmt.Errorf("%s %s is not a regular file", what, path)
 	case perm&0o077 != 0:
-		return nil, hint(fmt.Errorf("root key file %s may be read by others (mode %04o)", path, perm),
-			"chmod 600 %s, and make a new root key if others have had access", path)
-	case info.Size() > maxRootKeys:
-		return nil, fmt.Errorf("root key file %s has %d bytes: at most %d", path, info.Size(), maxRootKeys)
+		return nil, hint(fmt.Errorf("%s file %s may be read by others (mode %04o)", what, path, perm),
+			"chmod 600 %s, and make a new %s if others have had access", path, what)
+	case info.Size() > limit:
+		return nil, fmt.Errorf("%s file %s has %d bytes: at most %d", what, path, info.Size(), limit)
 	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxRootKeys+1))
-	return raw, wrap(err, "reading the root key")
+	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
+	return raw, wrap(err, "reading the "+what)
 }

@@ -75,6 +75,7 @@ func parse(args []string, c *console) (*commandLine, error) {
 		kong.Writers(c.out, c.err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
 		kong.Resolvers(l),
+		kong.Vars{"algorithms": algorithms()},
 	)
 	if err != nil {
 		return nil, err

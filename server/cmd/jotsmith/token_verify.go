@@ -1,21 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +21,7 @@ type verifyCmd struct {
 	Audience string `xor:"audience" placeholder:"URL" help:"The API that it must be for. Required."`
 	JWKS     string `name:"jwks" xor:"keys" placeholder:"SOURCE" help:"Take the keys from this key set instead: a file or a URL. Revocation cannot be checked then."`
 	Key      string `xor:"keys" placeholder:"PATH" help:"Take this key instead: a JWK or a PEM public key. Revocation cannot be checked then."`
+	Alg      string `enum:",${algorithms}" default:"" placeholder:"ALG" help:"The algorithm of that key, where it does not say it itself; the token is not asked."`
 	Leeway   span   `default:"30s" placeholder:"TIME" help:"How far clocks may lie apart (${default})."`
 	JSON     bool   `help:"Print JSON."`
 
@@ -58,13 +49,16 @@ func (cmd *verifyCmd) Run(ctx context.Context, c *console) error {
 		return hint(usagef("--audience is required: a token for another API is not valid here"),
 			"the API's name, as tokens spell it; --dangerously-accept-any-audience does without")
 	}
+	if cmd.Alg != "" && cmd.Key == "" {
+		return usagef("--alg goes with --key: a key set says the algorithm of each key itself")
+	}
 	compact, err := cmd.read(c)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	token, checked, err := cmd.verify(ctx, compact)
+	token, checked, err := cmd.verify(ctx, c, compact)
 	if cmd.JSON {
 		v := verdict{Valid: err == nil, Revocation: "not checked"}
 		if checked {
@@ -109,11 +103,11 @@ func (cmd *verifyCmd) report(c *console, token *jwt.Token, claims json.RawMessag
 }
 
 // verify answers the token, and whether revocation was asked about.
-func (cmd *verifyCmd) verify(ctx context.Context, compact string) (*jwt.Token, bool, error) {
+func (cmd *verifyCmd) verify(ctx context.Context, c *console, compact string) (*jwt.Token, bool, error) {
 	if cmd.JWKS == "" && cmd.Key == "" {
 		return cmd.verifyOnline(ctx, compact)
 	}
-	keys, err := cmd.keys(ctx, compact)
+	keys, err := cmd.keys(ctx, c, compact)
 	if err != nil {
 		return nil, false, err
 	}
@@ -183,7 +177,7 @@ func anyAudience(compact string) string {
 	return all[0]
 }
 
-func (cmd *verifyCmd) keys(ctx context.Context, compact string) (jwt.Keys, error) {
+func (cmd *verifyCmd) keys(ctx context.Context, c *console, compact string) (jwt.Keys, error) {
 	switch {
 	case strings.HasPrefix(cmd.JWKS, "https://"), strings.HasPrefix(cmd.JWKS, "http://"):
 		remote, err := jwks.New(jwks.Config{URL: cmd.JWKS, Log: slog.New(slog.DiscardHandler)})
@@ -195,72 +189,27 @@ func (cmd *verifyCmd) keys(ctx context.Context, compact string) (jwt.Keys, error
 		}
 		return remote, nil
 	case cmd.JWKS != "":
-		raw, err := readKeyFile(cmd.JWKS)
+		raw, err := readKeyFile(cmd.JWKS, c)
 		if err != nil {
 			return nil, err
 		}
 		set, err := jwk.ParseSet(raw)
 		return set, wrap(err, "key set "+cmd.JWKS)
 	}
-	raw, err := readKeyFile(cmd.Key)
+	raw, err := readKeyFile(cmd.Key, c)
 	if err != nil {
 		return nil, err
 	}
-	key, err := parseKey(raw, compact)
+	r := keyReading{alg: jwk.Algorithm(cmd.Alg)}
+	if u, err := jwt.Inspect(compact); err == nil && !isJWK(raw) {
+		r.kid = u.KeyID() // PEM has none. The token has a say in nothing else
+	}
+	key, err := r.verifier(raw)
 	if err != nil {
-		return nil, fmt.Errorf("key %s: %w", cmd.Key, err)
+		if _, private := r.signer(raw); private == nil {
+			err = hint(err, "'jotsmith key public' prints its public half")
+		}
+		return nil, fmt.Errorf("%s: %w", keyAt(cmd.Key), err)
 	}
 	return jwk.NewSet(key)
-}
-
-// maxKeyFile is what a key set may have.
-const maxKeyFile = 256 << 10
-
-func readKeyFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("reading keys: %w", err)
-	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, maxKeyFile+1))
-	if err == nil && len(raw) > maxKeyFile {
-		err = fmt.Errorf("%s has more than %d bytes", path, maxKeyFile)
-	}
-	return raw, wrap(err, "reading keys")
-}
-
-// parseKey reads a JWK, which says its algorithm, or a PEM public key, whose
-// kind decides. The token has no say in that; it only lends its key id to a
-// PEM, which has none.
-func parseKey(raw []byte, compact string) (jwk.Verifier, error) {
-	if trimmed := bytes.TrimSpace(raw); len(trimmed) > 0 && trimmed[0] == '{' {
-		if kind, _ := text(values(trimmed)["kty"]); kind == "oct" {
-			return jwk.ParseSecret(trimmed)
-		}
-		return jwk.ParsePublic(trimmed)
-	}
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != "PUBLIC KEY" {
-		return nil, errors.New("neither a JWK nor a PEM block PUBLIC KEY")
-	}
-	public, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	var alg jwk.Algorithm
-	switch public.(type) {
-	case *rsa.PublicKey:
-		alg = jwk.RS256
-	case *ecdsa.PublicKey:
-		alg = jwk.ES256
-	case ed25519.PublicKey:
-		alg = jwk.EdDSA
-	default:
-		return nil, fmt.Errorf("%T is not a kind of key that signs tokens here", public)
-	}
-	kid := ""
-	if u, err := jwt.Inspect(compact); err == nil {
-		kid = u.KeyID()
-	}
-	return jwk.ParsePublicPEM(alg, kid, slices.Clone(raw))
 }
