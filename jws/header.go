@@ -2,6 +2,7 @@ package jws
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -20,14 +21,20 @@ type Header struct {
 }
 
 // parseHeader reads the JSON of a header.
-func parseHeader(text string) (Header, error) {
+func parseHeader(text string, unencoded bool) (Header, error) {
 	var room [8]strictjson.Member
 	members, err := strictjson.Object(text, strictjson.MaxDepth, room[:0])
 	if err != nil {
 		return Header{}, malformed("header: %v", err)
 	}
+	return readHeader(members, unencoded)
+}
+
+// readHeader reads the members of a protected header. unencoded demands the
+// extension "b64" (RFC 7797), which is refused without it.
+func readHeader(members []strictjson.Member, unencoded bool) (Header, error) {
 	var h Header
-	var hasAlg bool
+	var hasAlg, hasCrit, hasB64 bool
 	for _, m := range members {
 		var field *string
 		switch m.Name {
@@ -39,10 +46,19 @@ func parseHeader(text string) (Header, error) {
 			field = &h.Type
 		case "crit":
 			// RFC 7515 §4.1.11: an extension that is not understood refuses
-			// the token, and none is understood here.
-			return Header{}, malformed("header: \"crit\" asks for extensions, and none is supported")
+			// the token, and one is understood where it is asked for.
+			names, ok := strictjson.Strings(m.Value, 1, nil)
+			if !unencoded || !ok || len(names) != 1 || names[0] != "b64" {
+				return Header{}, malformed("header: \"crit\" asks for extensions that are not expected")
+			}
+			hasCrit = true
+			continue
 		case "b64":
-			return Header{}, malformed("header: \"b64\" (RFC 7797) is not supported")
+			if !unencoded || m.Value != "false" {
+				return Header{}, malformed("header: \"b64\" (RFC 7797) is not expected, or not false")
+			}
+			hasB64 = true
+			continue
 		default:
 			continue
 		}
@@ -54,6 +70,10 @@ func parseHeader(text string) (Header, error) {
 	}
 	if !hasAlg {
 		return Header{}, malformed("header: no \"alg\"")
+	}
+	// RFC 7797 §6: "crit" must list "b64", so that nobody overlooks it.
+	if unencoded && !(hasCrit && hasB64) {
+		return Header{}, malformed("header: no \"b64\":false with \"crit\":[\"b64\"], which is expected")
 	}
 	return h, nil
 }
@@ -97,13 +117,23 @@ func (c *headerCache) add(text string, h Header) {
 	c.known.CompareAndSwap(old, &fresh)
 }
 
-// encodeHeader returns the base64url of the header {"alg","typ","kid"}.
-func encodeHeader(key jwk.Signer, typ string) (string, error) {
-	text, err := json.Marshal(struct {
+// encodeHeader returns the base64url of the header {"alg","typ","kid"}, and of
+// "b64":false and "crit" where the payload is not encoded.
+func encodeHeader(key jwk.Signer, typ string, unencoded bool) (string, error) {
+	if key == nil {
+		return "", errors.New("no key to sign with")
+	}
+	h := struct {
 		Algorithm jwk.Algorithm `json:"alg"`
 		Type      string        `json:"typ,omitempty"`
 		KeyID     string        `json:"kid"`
-	}{key.Algorithm(), typ, key.KeyID()})
+		B64       *bool         `json:"b64,omitempty"`
+		Critical  []string      `json:"crit,omitempty"`
+	}{Algorithm: key.Algorithm(), Type: typ, KeyID: key.KeyID()}
+	if unencoded {
+		h.B64, h.Critical = new(bool), []string{"b64"}
+	}
+	text, err := json.Marshal(h)
 	if err != nil {
 		return "", fmt.Errorf("encoding the header: %w", err)
 	}

@@ -1,16 +1,34 @@
-// Package jws signs and verifies the compact serialization of JSON Web
-// Signatures (RFC 7515 §3.1): header.payload.signature.
+// Package jws signs and verifies JSON Web Signatures (RFC 7515).
 //
-// [Verifier.Verify] looks at the form of the whole token first, then asks the
-// key set for the key that the header names, compares the key's algorithm with
-// the header's, and verifies the signature. Only then is the payload handed
-// out. What it refuses, always: more or fewer than three parts, base64url with
-// more than one spelling, duplicate members, "crit" and "b64", algorithms that
-// the key was not made for. The unsecured JWS of RFC 7515 A.5 ("none") does not
-// exist, and neither does the JSON serialization.
+// Each serialization has functions of its own, and none takes what is meant for
+// another, whatever arrives:
+//
+//   - compact, header.payload.signature (§3.1), which is what a token is:
+//     [Sign], [Verify], [Signer], [Verifier];
+//   - JSON, flattened or general with several signatures (§7.2): [JSONSigner],
+//     [JSONVerifier];
+//   - detached, for a payload that travels by itself (appendix F):
+//     [SignDetached], [VerifyDetached], [JSONVerifier.VerifyDetached];
+//   - unencoded, "b64":false (RFC 7797), for JSON and detached payloads:
+//     [SignDetachedUnencoded], [VerifyDetachedUnencoded], and a field of
+//     JSONSigner and JSONVerifier.
+//
+// Verification looks at the form of the whole first, then asks the key set for
+// the key that the header names, compares the key's algorithm with the header's,
+// and verifies the signature. Only then is the payload handed out. What is
+// refused, always: base64url with more than one spelling, duplicate members,
+// extensions ("crit") that were not asked for, algorithms that the key was not
+// made for, headers without protection that would have a say. The unsecured JWS
+// of RFC 7515 A.5 ("none") does not exist.
+//
+// The text of a token is not its identity: whoever has an ECDSA signature can
+// make one more that verifies, (r, n−s) for (r, s), and JSON has many spellings.
+// Neither can change a byte of what is signed. And one signature is good for
+// every serialization of the same payload and protected header: what is not a
+// token deserves a "typ" of its own.
 //
 // Keys are package jwk. Claims, times and audiences are package jwt, which is
-// what an API wants.
+// what an API wants, and which takes compact serializations only.
 package jws
 
 import (
@@ -94,7 +112,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verif
 	*buf = out
 	header, known := v.headers.find(parts.header)
 	if !known {
-		if header, err = decodeHeader(parts.header); err != nil {
+		if header, err = decodeHeader(parts.header, false); err != nil {
 			return Verified{}, err
 		}
 	}
@@ -140,6 +158,12 @@ func find(ctx context.Context, header Header, keys Keys) (jwk.Verifier, error) {
 	if !jwk.Algorithm(header.Algorithm).Known() {
 		return nil, fmt.Errorf("%w: the header's \"alg\" is none of those that exist", ErrAlgorithm)
 	}
+	return lookUp(ctx, header, keys)
+}
+
+// lookUp is find for a header whose algorithm need not exist: an unknown key is
+// told before a wrong algorithm.
+func lookUp(ctx context.Context, header Header, keys Keys) (jwk.Verifier, error) {
 	key, err := keys.Key(ctx, header.KeyID)
 	if err != nil {
 		return nil, err
@@ -153,12 +177,12 @@ func find(ctx context.Context, header Header, keys Keys) (jwk.Verifier, error) {
 	return key, nil
 }
 
-func decodeHeader(encoded string) (Header, error) {
+func decodeHeader(encoded string, unencoded bool) (Header, error) {
 	text, err := b64.Decode(nil, encoded)
 	if err != nil {
 		return Header{}, malformed("header: %v", err)
 	}
-	return parseHeader(string(text))
+	return parseHeader(string(text), unencoded)
 }
 
 // parts are the three parts of a compact serialization, as they stand in it.

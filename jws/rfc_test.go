@@ -3,6 +3,9 @@ package jws_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
@@ -11,133 +14,295 @@ import (
 	"github.com/jotsmith/jotsmith/jws"
 )
 
-const rfc7515Payload = "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}"
-
-func keyFor(t *testing.T, text string) jwk.Verifier {
+// parseKey reads a secret, or a key pair whose halves must belong together, or
+// the public half alone.
+func parseKey(t testing.TB, text []byte) (signer jwk.Signer, verifier jwk.Verifier) {
 	t.Helper()
-	if key, err := jwk.ParseSecret([]byte(text)); err == nil {
-		return key
+	if key, err := jwk.ParseSecret(text); err == nil {
+		return key, key
 	}
-	key, err := jwk.ParsePublic([]byte(text))
+	if key, err := jwk.ParsePrivate(text); err == nil {
+		return key, key.Public()
+	}
+	key, err := jwk.ParsePublic(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	return nil, key
 }
 
-// RFC 7515, appendix A. The keys there have neither "kid" nor "alg".
-func TestRFC7515AppendixA(t *testing.T) {
+// golden is an example of a standard. Its keys are as they stand there, with
+// "alg" and "kid" where we ask for them.
+type golden struct {
+	Title         string
+	Keys          []json.RawMessage
+	Payload       string
+	Unencoded     bool
+	Deterministic bool // signing again gives the same signature
+	Refused       bool
+	Compact       string
+	Detached      string
+	JSON          json.RawMessage
+}
+
+func readGolden(t testing.TB) []golden {
+	t.Helper()
+	files, err := filepath.Glob("testdata/rfc/*.json")
+	if err != nil || len(files) != 10 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	var all []golden
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g golden
+		if err := json.Unmarshal(text, &g); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all = append(all, g)
+	}
+	return all
+}
+
+// Appendix A of RFC 7515, RFC 7797 §4 and RFC 8037 appendix A.
+func TestExamplesOfTheStandards(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ name, key, compact string }{
-		{"A.1 HS256", `{"kty":"oct","alg":"HS256","kid":"a1","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}`,
-			"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"},
-		{"A.2 RS256", `{"kty":"RSA","alg":"RS256","n":"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ","e":"AQAB"}`,
-			"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"},
-		{"A.3 ES256", `{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`,
-			"eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
+	for _, g := range readGolden(t) {
+		t.Run(g.Title, func(t *testing.T) {
 			t.Parallel()
-			v, err := jws.Verify(ctx, c.compact, setOf(t, keyFor(t, c.key)))
-			if err != nil || v.Payload != rfc7515Payload {
-				t.Errorf("%q, %v", v.Payload, err)
+			var signer jwk.Signer
+			var verifiers []jwk.Verifier
+			for _, text := range g.Keys {
+				s, v := parseKey(t, text)
+				if s == nil {
+					t.Fatal("the private half does not belong to the public one")
+				}
+				signer, verifiers = s, append(verifiers, v)
+			}
+			keys := setOf(t, verifiers...)
+			if g.Refused {
+				if _, err := jws.Verify(ctx, g.Compact, keys); !errors.Is(err, jws.ErrAlgorithm) {
+					t.Errorf("%v", err)
+				}
+				return
+			}
+			if g.Compact != "" {
+				v, err := jws.Verify(ctx, g.Compact, keys)
+				if err != nil || v.Payload != g.Payload {
+					t.Errorf("compact: %q, %v", v.Payload, err)
+				}
+				input, signature, _ := cutLast(g.Compact)
+				checkSigning(t, signer, g.Deterministic, input, signature)
+			}
+			if g.Detached != "" {
+				if _, err := jws.VerifyDetachedUnencoded(ctx, g.Detached, []byte(g.Payload), keys); err != nil {
+					t.Errorf("detached: %v", err)
+				}
+				header, signature, _ := strings.Cut(g.Detached, "..")
+				checkSigning(t, signer, g.Deterministic, header+"."+g.Payload, signature)
+			}
+			if g.JSON != nil {
+				all := jws.JSONVerifier{Signers: len(g.Keys), Unencoded: g.Unencoded}
+				v, err := all.Verify(ctx, g.JSON, keys)
+				if err != nil || v.Payload != g.Payload || len(v.Signatures) != len(g.Keys) {
+					t.Errorf("JSON: %+v, %v", v, err)
+				}
 			}
 		})
 	}
-	t.Run("A.4 ES512 does not exist here", func(t *testing.T) {
-		t.Parallel()
-		const compact = "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn"
-		if jwk.Algorithm("ES512").Known() {
-			t.Fatal("ES512 exists now: verify this token instead")
-		}
-		if _, err := jws.Verify(ctx, compact, setOf(t, secret())); !errors.Is(err, jws.ErrAlgorithm) {
-			t.Errorf("%v", err)
-		}
-	})
-	t.Run("A.5 unsecured", func(t *testing.T) {
-		t.Parallel()
-		const compact = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ."
-		if _, err := jws.Verify(ctx, compact, setOf(t, secret())); !errors.Is(err, jws.ErrAlgorithm) {
-			t.Errorf("%v", err)
-		}
-	})
+}
+
+func cutLast(compact string) (input, signature string, ok bool) {
+	i := strings.LastIndexByte(compact, '.')
+	return compact[:i], compact[i+1:], true
+}
+
+func checkSigning(t *testing.T, key jwk.Signer, deterministic bool, input, want string) {
+	t.Helper()
+	if !deterministic {
+		return
+	}
+	signature, err := key.AppendSignature(nil, []byte(input))
+	if err != nil || b64.Encode(signature) != want {
+		t.Errorf("signed anew: %s, %v", b64.Encode(signature), err)
+	}
 }
 
 type cookbook struct {
 	Input struct {
 		Payload string
-		Key     map[string]string
-		Alg     jwk.Algorithm
+		Key     json.RawMessage // in 4.8 an array
+		Alg     json.RawMessage
 	}
-	Signing struct {
-		Input string `json:"sig-input"`
-		Sig   string
+	Signing json.RawMessage
+	Output  struct {
+		Compact string
+		JSON    json.RawMessage
+		Flat    json.RawMessage `json:"json_flat"`
 	}
-	Output struct{ Compact string }
 }
 
-// The examples of RFC 7520 §4 and the Ed25519 one that have a compact form.
-// Detached content (4.5), unprotected headers (4.6, 4.7) and several signatures
-// (4.8) are forms that do not exist here; unencoded payloads (RFC 7797) are
-// refused.
+// cookbookKey adds to a JWK what the example says beside it.
+func cookbookKey(t testing.TB, key, alg json.RawMessage) (jwk.Signer, jwk.Verifier) {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(key, &members); err != nil {
+		t.Fatal(err)
+	}
+	members["alg"] = alg
+	if members["kid"] == nil && members["kty"] == "oct" {
+		members["kid"] = "k"
+	}
+	text, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseKey(t, text)
+}
+
+// The examples of RFC 7520 §4 with one key, and the Ed25519 one. The public key
+// of 4.3 comes without its private half.
 func TestRFC7520Signatures(t *testing.T) {
 	t.Parallel()
-	for file, deterministic := range map[string]bool{
-		"jws/4_1.rsa_v15_signature":               true,
-		"jws/4_2.rsa-pss_signature":               false,
-		"jws/4_3.ecdsa_signature":                 false,
-		"jws/4_4.hmac-sha2_integrity_protection":  true,
-		"jws/4_5.signature_with_detached_content": true,
-		"curve25519/jws":                          true,
-		"rfc7797/hmac-sha2_b64_false":             false,
+	for _, c := range []struct {
+		file          string
+		deterministic bool
+		detached      bool
+		unprotected   error // of an example whose "alg" is not protected
+	}{
+		{file: "jws/4_1.rsa_v15_signature", deterministic: true},
+		{file: "jws/4_2.rsa-pss_signature"},
+		{file: "jws/4_3.ecdsa_signature"},
+		{file: "jws/4_4.hmac-sha2_integrity_protection", deterministic: true},
+		{file: "jws/4_5.signature_with_detached_content", deterministic: true, detached: true},
+		{file: "jws/4_6.protecting_specific_header_fields", deterministic: true},
+		{file: "jws/4_7.protecting_content_only", deterministic: true, unprotected: jws.ErrMalformed},
+		{file: "curve25519/jws", deterministic: true},
 	} {
-		t.Run(file, func(t *testing.T) {
+		t.Run(c.file, func(t *testing.T) {
 			t.Parallel()
-			var c cookbook
-			vectors.JSON(t, "rfc7520", file+".json", &c)
-			c.Input.Key["alg"] = string(c.Input.Alg)
-			text, _ := json.Marshal(c.Input.Key)
-			if c.Output.Compact == "" || !c.Input.Alg.Known() {
-				if c.Output.Compact != "" {
-					if _, err := jws.Verify(ctx, c.Output.Compact, setOf(t, secret())); !errors.Is(err, jws.ErrAlgorithm) {
-						t.Errorf("%s: %v", c.Input.Alg, err)
+			var book cookbook
+			vectors.JSON(t, "rfc7520", c.file+".json", &book)
+			signer, verifier := cookbookKey(t, book.Input.Key, book.Input.Alg)
+			keys := setOf(t, verifier)
+			one := jws.JSONVerifier{Signers: 1}
+			verified := 0
+			for _, text := range []json.RawMessage{book.Output.JSON, book.Output.Flat} {
+				if text == nil {
+					continue
+				}
+				var payload string
+				var err error
+				if c.detached {
+					_, err = one.VerifyDetached(ctx, text, []byte(book.Input.Payload), keys)
+					payload = book.Input.Payload
+				} else {
+					var v jws.VerifiedJSON
+					v, err = one.Verify(ctx, text, keys)
+					payload = v.Payload
+				}
+				if !errors.Is(err, c.unprotected) || err == nil && payload != book.Input.Payload {
+					t.Errorf("JSON: %q, %v", payload, err)
+				}
+				verified++
+			}
+			if compact := book.Output.Compact; compact != "" {
+				v, err := jws.Verify(ctx, compact, keys)
+				if c.detached {
+					if !errors.Is(err, jwk.ErrSignature) {
+						t.Errorf("detached, taken for an empty payload: %v", err)
 					}
+					_, err = jws.VerifyDetached(ctx, compact, []byte(book.Input.Payload), keys)
+					v.Payload = book.Input.Payload
 				}
-				return
-			}
-			var signer jwk.Signer
-			var verifier jwk.Verifier
-			if private, err := jwk.ParsePrivate(text); err == nil {
-				signer, verifier = private, private.Public()
-			} else {
-				key, err := jwk.ParseSecret(text)
-				if err != nil {
-					// 4.3's key has no private half here, and RFC 7797's no id.
-					c.Input.Key["kid"] = "k"
-					text, _ = json.Marshal(c.Input.Key)
-					if key, err = jwk.ParseSecret(text); err != nil {
-						t.Fatal(err)
-					}
+				if err != nil || v.Payload != book.Input.Payload {
+					t.Errorf("compact: %q, %v", v.Payload, err)
 				}
-				signer, verifier = key, key
+				verified++
 			}
-			v, err := jws.Verify(ctx, c.Output.Compact, setOf(t, verifier))
-			switch {
-			case file == "rfc7797/hmac-sha2_b64_false" || file == "jws/4_5.signature_with_detached_content":
-				if err == nil {
-					t.Error("accepted")
+			if verified < 2 {
+				t.Errorf("%d serializations", verified)
+			}
+			if c.deterministic {
+				var signing struct {
+					Input string `json:"sig-input"`
+					Sig   string
 				}
-				return
-			case err != nil || v.Payload != c.Input.Payload:
-				t.Errorf("%q, %v", v.Payload, err)
-			}
-			if !deterministic {
-				return
-			}
-			signature, err := signer.AppendSignature(nil, []byte(c.Signing.Input))
-			if err != nil || b64.Encode(signature) != c.Signing.Sig {
-				t.Errorf("signature %s, %v", b64.Encode(signature), err)
+				if err := json.Unmarshal(book.Signing, &signing); err != nil {
+					t.Fatal(err)
+				}
+				checkSigning(t, signer, true, signing.Input, signing.Sig)
 			}
 		})
+	}
+}
+
+// RFC 7520 §4.8 has three signatures. The second is under an unprotected "alg",
+// which refuses the whole; without it the others verify.
+func TestRFC7520SeveralSignatures(t *testing.T) {
+	t.Parallel()
+	var book cookbook
+	vectors.JSON(t, "rfc7520", "jws/4_8.multiple_signatures.json", &book)
+	var jwks, algs []json.RawMessage
+	var text struct {
+		Payload    string            `json:"payload"`
+		Signatures []json.RawMessage `json:"signatures"`
+	}
+	if err := errors.Join(json.Unmarshal(book.Input.Key, &jwks), json.Unmarshal(book.Input.Alg, &algs), json.Unmarshal(book.Output.JSON, &text)); err != nil {
+		t.Fatal(err)
+	}
+	text.Signatures = append(text.Signatures[:1:1], text.Signatures[2])
+	two, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range []int{0, 2} {
+		_, key := cookbookKey(t, jwks[i], algs[i])
+		one := jws.JSONVerifier{Signers: 1}
+		if _, err := one.Verify(ctx, book.Output.JSON, setOf(t, key)); !errors.Is(err, jws.ErrMalformed) {
+			t.Errorf("three signatures: %v", err)
+		}
+		v, err := one.Verify(ctx, two, setOf(t, key))
+		if err != nil || v.Payload != book.Input.Payload || len(v.Signatures) != 1 || v.Signatures[0].Key != key {
+			t.Errorf("%s: %+v, %v", key.Algorithm(), v, err)
+		}
+	}
+}
+
+// Two more examples of unencoded payloads. One lacks "crit" and is refused
+// (RFC 7797 §6). The payload of the other has spaces: it is refused between the
+// dots of a compact serialization and taken in its other forms.
+func TestRFC7797Cookbook(t *testing.T) {
+	t.Parallel()
+	unencoded := jws.JSONVerifier{Signers: 1, Unencoded: true}
+	for file, want := range map[string]error{"4.2.hmac-sha2_b64_false": jws.ErrMalformed, "hmac-sha2_b64_false": nil} {
+		var book cookbook
+		vectors.JSON(t, "rfc7520", "rfc7797/"+file+".json", &book)
+		_, key := cookbookKey(t, book.Input.Key, book.Input.Alg)
+		keys := setOf(t, key)
+		for _, text := range []json.RawMessage{book.Output.JSON, book.Output.Flat} {
+			if v, err := unencoded.Verify(ctx, text, keys); !errors.Is(err, want) || err == nil && v.Payload != book.Input.Payload {
+				t.Errorf("%s: %q, %v", file, v.Payload, err)
+			}
+			if _, err := (jws.JSONVerifier{Signers: 1}).Verify(ctx, text, keys); !errors.Is(err, jws.ErrMalformed) {
+				t.Errorf("%s, not asked for: %v", file, err)
+			}
+		}
+		if book.Output.Compact == "" {
+			continue
+		}
+		payload := []byte(book.Input.Payload)
+		if _, err := jws.Verify(ctx, book.Output.Compact, keys); !errors.Is(err, jws.ErrMalformed) {
+			t.Errorf("%s: %v", file, err)
+		}
+		if _, err := jws.VerifyDetachedUnencoded(ctx, book.Output.Compact, payload, keys); !errors.Is(err, jws.ErrMalformed) {
+			t.Errorf("%s, not detached: %v", file, err)
+		}
+		detached := strings.Replace(book.Output.Compact, book.Input.Payload, "", 1)
+		if _, err := jws.VerifyDetachedUnencoded(ctx, detached, payload, keys); err != nil {
+			t.Errorf("%s, detached: %v", file, err)
+		}
 	}
 }

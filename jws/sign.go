@@ -1,7 +1,6 @@
 package jws
 
 import (
-	"errors"
 	"sync"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
@@ -19,10 +18,7 @@ type Signer struct {
 // NewSigner makes a signer whose header is {"alg","typ","kid"}, without "typ"
 // where typ is empty.
 func NewSigner(key jwk.Signer, typ string) (*Signer, error) {
-	if key == nil {
-		return nil, errors.New("no key to sign with")
-	}
-	header, err := encodeHeader(key, typ)
+	header, err := encodeHeader(key, typ, false)
 	if err != nil {
 		return nil, err
 	}
