@@ -22,6 +22,8 @@ type ecdsaFamily struct {
 
 func (f *ecdsaFamily) kind() (kty, crv string) { return "EC", f.crv }
 
+func (f *ecdsaFamily) options() crypto.SignerOpts { return f.hash }
+
 func (f *ecdsaFamily) generate() (crypto.Signer, error) {
 	return ecdsa.GenerateKey(f.curve, rand.Reader)
 }
@@ -191,7 +193,7 @@ func lengthOf(n []byte) int {
 // appendFixed appends r‖s, size bytes each, of a signature in ASN.1 form. It
 // takes exactly what [appendDER] writes, so that nothing is left over.
 func appendFixed(dst, der []byte, size int) ([]byte, error) {
-	malformed := errors.New("signing: malformed ECDSA signature")
+	malformed := errors.New("malformed ASN.1 of an ECDSA signature")
 	rest := der
 	if len(rest) < 2 || rest[0] != 0x30 {
 		return nil, malformed

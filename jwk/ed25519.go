@@ -27,6 +27,8 @@ type ed25519Family struct{}
 
 func (ed25519Family) kind() (kty, crv string) { return "OKP", "Ed25519" }
 
+func (ed25519Family) options() crypto.SignerOpts { return crypto.Hash(0) }
+
 func (ed25519Family) generate() (crypto.Signer, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	return key, err

@@ -156,6 +156,8 @@ type Verifier interface {
 // key that is weak or contradicts the algorithm.
 type family interface {
 	kind() (kty, crv string)
+	// options are what a crypto.Signer is asked with.
+	options() crypto.SignerOpts
 	generate() (crypto.Signer, error)
 	public(crypto.PublicKey) (publicHalf, error)
 	private(crypto.PrivateKey) (localHalf, crypto.PublicKey, error)

@@ -25,7 +25,8 @@ type PublicKey struct {
 
 // PrivateKey signs with one algorithm. It is immutable and a [Signer]. It
 // prints as its algorithm and key id only, and json.Marshal of it fails: see
-// [PrivateKey.MarshalPrivateJWK].
+// [PrivateKey.MarshalPrivateJWK]. Its private half may live elsewhere: see
+// [FromSigner].
 type PrivateKey struct {
 	public *PublicKey
 	half   privateHalf

@@ -29,6 +29,13 @@ var pssOptions = rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 
 func (rsaFamily) kind() (kty, crv string) { return "RSA", "" }
 
+func (f rsaFamily) options() crypto.SignerOpts {
+	if f.pss {
+		return &rsa.PSSOptions{SaltLength: pssOptions.SaltLength, Hash: f.hash}
+	}
+	return f.hash
+}
+
 func (rsaFamily) generate() (crypto.Signer, error) { return rsa.GenerateKey(rand.Reader, minModulus) }
 
 func (f rsaFamily) public(key crypto.PublicKey) (publicHalf, error) {

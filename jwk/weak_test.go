@@ -469,7 +469,7 @@ func TestJWS09ECDSA(t *testing.T) {
 func der(r, s *big.Int) []byte {
 	integer := func(n *big.Int) []byte {
 		b := n.Bytes()
-		if b[0]&0x80 != 0 {
+		if len(b) == 0 || b[0]&0x80 != 0 {
 			b = append([]byte{0}, b...)
 		}
 		return append([]byte{2, byte(len(b))}, b...)
