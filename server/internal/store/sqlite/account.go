@@ -167,6 +167,7 @@ func (s *Store) ChangeAccount(ctx context.Context, id account.ID, ch account.Cha
 		if err := t.copyVersion(a); err != nil {
 			return err
 		}
+		t.touched.accounts = append(t.touched.accounts, id)
 		return t.record(e)
 	})
 	if err != nil {

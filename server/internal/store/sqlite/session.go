@@ -87,6 +87,7 @@ func (s *Store) StartExternal(ctx context.Context, holder account.Account, begin
 				held, micros(t.now), string(holder.ID)); err != nil {
 				return err
 			}
+			t.touched.accounts = append(t.touched.accounts, holder.ID)
 		}
 		is, err := t.c.account(holder.ID)
 		if err != nil {
@@ -135,6 +136,7 @@ func (s *Store) RefreshSession(ctx context.Context, id session.ID, decide func(s
 // step changes the row old, stored at place, as step says.
 func (t *tx) step(old session.Session, place int64, step session.Step) error {
 	if step.Rotate || step.Forgive {
+		t.touched.sessions = append(t.touched.sessions, old.ID)
 		n := old
 		if step.Rotate {
 			if old.Generation == math.MaxUint32 {
@@ -217,18 +219,29 @@ func (t *tx) end(sel session.Selection, reason string) (int, error) {
 		return 0, err
 	}
 	t.published = true
+	if sel.ID != "" {
+		t.touched.sessions = append(t.touched.sessions, sel.ID)
+	} else {
+		t.touched.accounts = append(t.touched.accounts, sel.Account)
+	}
 	return int(n), nil
 }
 
-// Session reads one row and, after it, the time.
+// Session answers one row, read now or at any time since it was changed last,
+// and the time after that.
 func (s *Store) Session(ctx context.Context, id session.ID) (r session.Row, now time.Time, err error) {
-	err = s.read(ctx, func(c *conn) error {
-		if r, _, err = c.session(id); err != nil {
+	r, kept, ticket := s.cache.get(id)
+	if !kept || s.isClosed() {
+		err = s.read(ctx, func(c *conn) error {
+			r, _, err = c.session(id)
 			return err
+		})
+		if err != nil {
+			return session.Row{}, time.Time{}, err
 		}
-		now, err = s.Now()
-		return err
-	})
+		s.cache.put(r, ticket)
+	}
+	now, err = s.Now()
 	return r, now, err
 }
 

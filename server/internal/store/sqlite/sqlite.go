@@ -5,7 +5,9 @@
 // One connection writes. Its goroutine lets the transitions of many callers
 // share one transaction, each under a savepoint of its own, and answers them
 // when that transaction is on the disk (WAL, synchronous=FULL). A few
-// read-only connections answer what changes nothing.
+// read-only connections answer what changes nothing. Sessions that were read are
+// kept in memory until the writer changes them; nobody is answered an older row
+// than one whose change was answered.
 //
 // The package decides nothing: whether a refresh succeeds or who may change an
 // account is the business of the functions that are passed in and of the
@@ -62,6 +64,7 @@ type Store struct {
 	log     *slog.Logger
 	writer  *conn
 	readers chan *conn
+	cache   cache
 
 	jobs      chan *job
 	patience  time.Duration // how long a batch takes more jobs
@@ -206,12 +209,19 @@ func (s *Store) Integrity(ctx context.Context) error {
 	return s.read(ctx, func(r *conn) error { return r.check(ctx, `PRAGMA integrity_check(3)`) })
 }
 
-// read lends a reading connection to f.
-func (s *Store) read(ctx context.Context, f func(*conn) error) error {
+func (s *Store) isClosed() bool {
 	select {
 	case <-s.closing:
-		return errClosed
+		return true
 	default:
+		return false
+	}
+}
+
+// read lends a reading connection to f.
+func (s *Store) read(ctx context.Context, f func(*conn) error) error {
+	if s.isClosed() {
+		return errClosed
 	}
 	select {
 	case <-ctx.Done():

@@ -34,6 +34,9 @@ func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (
 			}
 			n += int(gone)
 		}
+		if n > 0 {
+			t.touched.all = true
+		}
 		return nil
 	})
 	if err != nil {

@@ -25,6 +25,7 @@ type tx struct {
 	savepoint bool      // the job has written
 	wrote     bool      // somebody in this transaction has
 	published bool
+	touched   touched
 }
 
 // exec runs a statement that changes something, under the job's savepoint.
@@ -230,6 +231,7 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 	if t.wrote || err != nil {
 		s.failed.Store(err != nil)
 	}
+	s.cache.forget(t.touched)
 	if err == nil && t.published {
 		wake(s.committed)
 	}

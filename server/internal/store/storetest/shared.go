@@ -235,6 +235,8 @@ func testClosed(t *testing.T, open Opener) {
 	w := newWorld(t, open)
 	alice := w.account("alice")
 	s := w.session(alice.ID, nil)
+	untouched := w.session(alice.ID, nil)
+	w.row(untouched.ID)
 	var errs []error
 	var mu sync.Mutex
 	var closing sync.WaitGroup
@@ -254,7 +256,8 @@ func testClosed(t *testing.T, open Opener) {
 	check(t, "everybody is answered", len(errs), 32)
 	_, err := w.Account(w.ctx, alice.ID)
 	_, _, _, err2 := w.FeedSince(w.ctx, 0)
-	for _, err := range append(errs, err, err2, w.Record(w.ctx, event("late"))) {
+	_, _, err3 := w.Session(w.ctx, untouched.ID)
+	for _, err := range append(errs, err, err2, err3, w.Record(w.ctx, event("late"))) {
 		if !errors.Is(err, fault.ErrUnavailable) {
 			t.Errorf("closed: %v", err)
 		}

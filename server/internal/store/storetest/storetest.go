@@ -64,6 +64,7 @@ func Run(t *testing.T, open Opener) {
 		"refresh":     testRefresh,
 		"end":         testEnd,
 		"list":        testList,
+		"no old row":  testNoOldRow,
 		"catalog":     testCatalog,
 		"apps":        testApps,
 		"publish":     testPublish,
