@@ -36,7 +36,7 @@ type apiCreateCmd struct {
 	Name       string     `placeholder:"TEXT" help:"For people."`
 	Permission []string   `sep:"none" placeholder:"SCOPE" help:"What a token for it may allow; repeatable. Roles give it: 'jotsmith role create'."`
 	Life       span       `placeholder:"TIME" help:"Life of its access tokens, such as 90s or 15m; by default what 'serve --access-life' says."`
-	Alg        string     `placeholder:"ALG" help:"What its tokens are signed with: ES256 (default), EdDSA or RS256."`
+	Alg        string     `placeholder:"ALG" help:"What its tokens are signed with: ES256 (default), ES384, ES512, EdDSA, Ed25519, RS256 to RS512 or PS256 to PS512."`
 	Default    bool       `help:"A log-in that names no API gets tokens for this one. The first API is the default anyway."`
 	Claims     claimsText `placeholder:"CLAIMS" help:"Custom claims of its tokens: a JSON object, or @FILE."`
 }

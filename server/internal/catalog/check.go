@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/jotsmith/jotsmith/jwk"
 )
 
 // Bounds on what is registered. A token carries at most one API's permissions.
@@ -40,7 +42,7 @@ func (a API) check() error {
 		// An API that verifies with a shared secret could mint with it too.
 		fault("tokens for APIs are signed with a private key, not with %s", a.Algorithm)
 	case a.Algorithm != "" && !a.Algorithm.Known():
-		fault("unknown algorithm %q: use ES256, EdDSA or RS256", a.Algorithm)
+		fault("unknown algorithm %.40q: use one of %s", a.Algorithm, signing())
 	}
 	if err := validText(a.Name); err != nil {
 		fault("name: %w", err)
@@ -57,6 +59,17 @@ func (a API) check() error {
 		fault("%d permissions, at most %d", len(a.Permissions), maxPermissions)
 	}
 	return errors.Join(faults...)
+}
+
+// signing lists the algorithms that tokens for APIs can be signed with.
+func signing() string {
+	var names []string
+	for _, alg := range jwk.Algorithms() {
+		if !alg.Symmetric() {
+			names = append(names, string(alg))
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // check says everything that is wrong with a role.

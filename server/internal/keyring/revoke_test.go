@@ -95,7 +95,7 @@ func TestWant(t *testing.T) {
 	if _, err := r.Signer(keyring.Access, jwk.EdDSA); err != nil {
 		t.Error(err)
 	}
-	if err := r.Want(t.Context(), jwk.HS256, "none"); err == nil || strings.Count(err.Error(), "cannot be signed") != 2 {
+	if err := r.Want(t.Context(), jwk.HS256, jwk.HS384, jwk.HS512, "none"); err == nil || strings.Count(err.Error(), "cannot be signed") != 4 {
 		t.Errorf("Want = %v", err)
 	}
 }

@@ -148,6 +148,16 @@ func newRing(c Config) (*Ring, error) {
 	return r, errors.Join(faults...)
 }
 
+// signs says why access tokens cannot be signed with alg: a key set holds public
+// keys alone, so what verifies with a shared secret could not be verified by
+// anybody, or, where they had the secret, forged by everybody.
+func signs(alg jwk.Algorithm) error {
+	if alg.Symmetric() || !alg.Known() {
+		return fmt.Errorf("access tokens cannot be signed with %q: use an algorithm of key pairs, such as ES256, EdDSA or RS256", alg)
+	}
+	return nil
+}
+
 // Run reads the ring every Config.Poll and performs what is due, until ctx ends. It
 // answers the context's error. A reading that fails is logged and tried again;
 // signing stops when the lease is over.
