@@ -2,8 +2,12 @@ package jwt_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +21,7 @@ const (
 	audience   = "https://tasks.example.com"
 )
 
-var algorithms = []jwk.Algorithm{jwk.HS256, jwk.RS256, jwk.ES256, jwk.EdDSA}
+var algorithms = jwk.Algorithms()
 
 // start is the time of all tests that set the clock.
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -27,19 +31,30 @@ func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 // newKey makes a key that signs.
 func newKey(tb testing.TB, alg jwk.Algorithm) jwk.Signer {
 	tb.Helper()
-	if alg == jwk.HS256 {
-		key, err := jwk.GenerateSecret(alg)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		return key
+	var key jwk.Signer
+	var err error
+	switch {
+	case alg.Symmetric():
+		key, err = jwk.GenerateSecret(alg)
+	case alg != jwk.RS256 && strings.HasSuffix(string(alg[:2]), "S") && alg[0] != 'E':
+		key, err = jwk.NewRSAPrivate(alg, oneRSAKey(), "")
+	default:
+		key, err = jwk.Generate(alg)
 	}
-	key, err := jwk.Generate(alg)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	return key
 }
+
+// oneRSAKey is the key of all RSA algorithms but RS256: making one is slow.
+var oneRSAKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
 
 func verifierOf(key jwk.Signer) jwk.Verifier {
 	switch k := key.(type) {
@@ -74,6 +89,15 @@ func newVerifier(tb testing.TB, key jwk.Signer, change ...func(*jwt.Policy)) *jw
 		tb.Fatal(err)
 	}
 	return v
+}
+
+// policyOf takes issuer's tokens under key at the time of start.
+func policyOf(tb testing.TB, issuer string, key jwk.Signer) jwt.Policy {
+	tb.Helper()
+	return jwt.Policy{
+		Issuer: issuer, Audiences: []string{audience}, Keys: newSet(tb, verifierOf(key)), Now: at(start),
+		DangerouslyIgnoreRevocation: true,
+	}
 }
 
 func withRevocations(r jwt.Revocations) func(*jwt.Policy) {
