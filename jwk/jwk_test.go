@@ -196,44 +196,6 @@ func TestKeyIDsRefused(t *testing.T) {
 	}
 }
 
-func TestPEMRefused(t *testing.T) {
-	t.Parallel()
-	pem, _ := generated()[jwk.ES256].Public().PEM()
-	block := func(name string) []byte {
-		return []byte("-----BEGIN " + name + "-----\nAAAA\n-----END " + name + "-----\n")
-	}
-	for _, c := range []struct {
-		name, want string
-		data       []byte
-	}{
-		{"empty", "no PEM block", nil},
-		{"text", "no PEM block", []byte("hello")},
-		{"two keys", "text after", append(bytes.Clone(pem), pem...)},
-		{"text after", "text after", append(bytes.Clone(pem), "x"...)},
-		{"certificate", "x509 -pubkey", block("CERTIFICATE")},
-		{"PKCS #1", "RSAPublicKey_in", block("RSA PUBLIC KEY")},
-		{"private", "private key where", block("PRIVATE KEY")},
-		{"garbage inside", "malformed", block("PUBLIC KEY")},
-		{"too large", "at most", make([]byte, 40<<10)},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if _, err := jwk.ParsePublicPEM(jwk.ES256, "", c.data); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want %q in it", err, c.want)
-			}
-		})
-	}
-	if _, err := jwk.ParsePrivatePEM(jwk.ES256, "", block("ENCRYPTED PRIVATE KEY")); err == nil || !strings.Contains(err.Error(), "decrypt it first") {
-		t.Errorf("encrypted: %v", err)
-	}
-	if _, err := jwk.ParsePublicPEM(jwk.HS256, "", pem); err == nil {
-		t.Error("public key taken for a secret")
-	}
-	if _, err := jwk.ParsePublicPEM("none", "", pem); err == nil {
-		t.Error("unknown algorithm taken")
-	}
-}
-
 // What nobody asked for by name never shows a key.
 func TestSecretsDoNotPrint(t *testing.T) {
 	t.Parallel()

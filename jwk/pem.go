@@ -6,70 +6,127 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 const (
-	publicBlock  = "PUBLIC KEY"
-	privateBlock = "PRIVATE KEY"
+	publicBlock  = "PUBLIC KEY"  // PKIX, RFC 7468 §13
+	privateBlock = "PRIVATE KEY" // PKCS #8, RFC 7468 §10
 )
 
-// ParsePublicPEM reads one public key in the PKIX form ("PUBLIC KEY",
-// RFC 7468 §13). PEM says neither algorithm nor key id: alg must be given, and
-// an empty kid stands for the thumbprint.
+// publicForms and privateForms read the block of each name.
+var (
+	publicForms = map[string]func(der []byte) (any, error){
+		publicBlock:      x509.ParsePKIXPublicKey,
+		"RSA PUBLIC KEY": func(der []byte) (any, error) { return x509.ParsePKCS1PublicKey(der) },
+		"CERTIFICATE":    certifiedKey,
+	}
+	privateForms = map[string]func(der []byte) (any, error){
+		privateBlock:      x509.ParsePKCS8PrivateKey,
+		"RSA PRIVATE KEY": func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
+		"EC PRIVATE KEY":  func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
+	}
+)
+
+// ParsePublicPEM reads one public key: PKIX ("PUBLIC KEY"), PKCS #1
+// ("RSA PUBLIC KEY") or the key of one X.509 certificate ("CERTIFICATE"). PEM
+// says neither algorithm nor key id: alg must be given, and an empty kid stands
+// for the thumbprint.
+//
+// Of a certificate only the key is taken, and refused if its usage leaves out
+// signatures (RFC 5280 §4.2.1.3). Its validity, its chain and its names are not
+// checked: whoever hands over the file vouches for it.
 func ParsePublicPEM(alg Algorithm, kid string, pem []byte) (*PublicKey, error) {
-	der, err := oneBlock(pem, publicBlock)
+	block, err := oneBlock(pem)
 	if err != nil {
 		return nil, err
 	}
-	key, err := x509.ParsePKIXPublicKey(der)
+	parse := publicForms[block.Type]
+	if parse == nil {
+		return nil, unexpected(block, "a public key")
+	}
+	key, err := parse(block.Bytes)
 	if err != nil {
-		return nil, errors.New("malformed public key in the PEM block")
+		return nil, fmt.Errorf("malformed or unknown kind of key in the PEM block %q: %w", block.Type, err)
 	}
 	return newPublic(alg, key, kid)
 }
 
-// ParsePrivatePEM reads one private key in the PKCS #8 form ("PRIVATE KEY",
-// RFC 7468 §10), not encrypted.
+// ParsePrivatePEM reads one private key that is not encrypted: PKCS #8
+// ("PRIVATE KEY"), PKCS #1 ("RSA PRIVATE KEY") or SEC 1 ("EC PRIVATE KEY").
 func ParsePrivatePEM(alg Algorithm, kid string, pem []byte) (*PrivateKey, error) {
-	der, err := oneBlock(pem, privateBlock)
+	block, err := oneBlock(pem)
 	if err != nil {
 		return nil, err
 	}
-	key, err := x509.ParsePKCS8PrivateKey(der)
+	// RFC 1421 §4.6.1.1, which OpenSSL still writes.
+	if strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+		return nil, errors.New("PEM block is encrypted: " + decryptHint)
+	}
+	parse := privateForms[block.Type]
+	if parse == nil {
+		return nil, unexpected(block, "a private key")
+	}
+	key, err := parse(block.Bytes)
 	if err != nil {
-		return nil, errors.New("malformed private key in the PEM block")
+		// The cause may quote the key.
+		return nil, fmt.Errorf("malformed or unknown kind of key in the PEM block %q", block.Type)
 	}
 	return newPrivate(alg, key, kid)
 }
 
-// hints tell what to do with the other blocks that people have.
-var hints = map[string]string{
-	"RSA PRIVATE KEY":       "convert it: openssl pkcs8 -topk8 -nocrypt",
-	"EC PRIVATE KEY":        "convert it: openssl pkcs8 -topk8 -nocrypt",
-	"ENCRYPTED PRIVATE KEY": "it is encrypted, decrypt it first: openssl pkcs8 -in key.pem -nocrypt",
-	"RSA PUBLIC KEY":        "convert it: openssl rsa -RSAPublicKey_in -pubout",
-	"CERTIFICATE":           "extract its key: openssl x509 -pubkey -noout",
-	privateBlock:            "a private key where a public one is expected",
-	publicBlock:             "a public key where a private one is expected",
+func certifiedKey(der []byte) (any, error) {
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil, err
+	}
+	if c.KeyUsage != 0 && c.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+		return nil, errors.New("the certificate's key usage leaves out digitalSignature")
+	}
+	return c.PublicKey, nil
 }
 
-func oneBlock(data []byte, want string) ([]byte, error) {
+const decryptHint = "decrypt it first: openssl pkey -in encrypted.pem -out key.pem"
+
+// hints tell what to do with the other blocks that people have.
+var hints = map[string]string{
+	"ENCRYPTED PRIVATE KEY": "it is encrypted, " + decryptHint,
+	"OPENSSH PRIVATE KEY":   "OpenSSH's own form, convert it: ssh-keygen -p -m PKCS8 -f key",
+	"CERTIFICATE REQUEST":   "extract its key: openssl req -pubkey -noout -in request.pem",
+}
+
+func unexpected(block *pem.Block, want string) error {
+	hint := hints[block.Type]
+	switch {
+	case hint != "":
+	case publicForms[block.Type] != nil:
+		hint = "it holds a public key"
+	case privateForms[block.Type] != nil:
+		hint = "it holds a private key, which must not be handed around"
+	}
+	if hint == "" {
+		return fmt.Errorf("PEM block %q where %s is expected", clip(block.Type), want)
+	}
+	return fmt.Errorf("PEM block %q where %s is expected: %s", block.Type, want, hint)
+}
+
+// oneBlock returns the only block of data. Text may stand before it, and the
+// name of the curve, which OpenSSL writes before keys in the form of SEC 1.
+func oneBlock(data []byte) (*pem.Block, error) {
 	if len(data) > maxJWK {
 		return nil, fmt.Errorf("PEM of %d bytes: at most %d", len(data), maxJWK)
 	}
 	block, rest := pem.Decode(data)
+	if block != nil && block.Type == "EC PARAMETERS" {
+		block, rest = pem.Decode(rest)
+	}
 	switch {
 	case block == nil:
-		return nil, fmt.Errorf("no PEM block: -----BEGIN %s----- is expected", want)
-	case block.Type != want:
-		if hint := hints[block.Type]; hint != "" {
-			return nil, fmt.Errorf("PEM block %q instead of %q: %s", block.Type, want, hint)
-		}
-		return nil, fmt.Errorf("PEM block %q instead of %q", clip(block.Type), want)
+		return nil, errors.New("no PEM block: -----BEGIN … is expected")
 	case len(bytes.TrimSpace(rest)) != 0:
 		return nil, errors.New("text after the PEM block: one key is expected")
 	}
-	return block.Bytes, nil
+	return block, nil
 }
 
 // PEM returns the key as a PKIX "PUBLIC KEY" block.
