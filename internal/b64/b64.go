@@ -26,14 +26,19 @@ func Encode(src []byte) string {
 	return base64.RawURLEncoding.EncodeToString(src)
 }
 
-const invalid = 0xff
+// invalid is the bit that no value of four characters has.
+const invalid = 1 << 24
 
-var values = func() (t [256]byte) {
-	for i := range t {
-		t[i] = invalid
-	}
-	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
-		t[c] = byte(i)
+// shifted holds, for each of the four places that a character can have in a
+// group, its six bits where they stand in the group's 24.
+var shifted = func() (t [4][256]uint32) {
+	for place := range t {
+		for i := range t[place] {
+			t[place][i] = invalid
+		}
+		for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") {
+			t[place][c] = uint32(i) << (18 - 6*place)
+		}
 	}
 	return t
 }()
@@ -46,42 +51,41 @@ func Decode[T string | []byte](dst []byte, s T) ([]byte, error) {
 	dst = slices.Grow(dst, size)
 	out := dst[len(dst) : len(dst)+size]
 	dst = dst[:len(dst)+size]
-	var bad byte
+	bad := uint32(0)
 	for len(s) >= 8 && len(out) >= 8 {
-		a, b, c, d := values[s[0]], values[s[1]], values[s[2]], values[s[3]]
-		e, f, g, h := values[s[4]], values[s[5]], values[s[6]], values[s[7]]
-		bad |= a | b | c | d | e | f | g | h
+		high := shifted[0][s[0]] | shifted[1][s[1]] | shifted[2][s[2]] | shifted[3][s[3]]
+		low := shifted[0][s[4]] | shifted[1][s[5]] | shifted[2][s[6]] | shifted[3][s[7]]
+		bad |= high | low
 		// Eight characters are 48 bits; the two bytes below them are
 		// overwritten by what follows.
-		binary.BigEndian.PutUint64(out, uint64(a)<<58|uint64(b)<<52|uint64(c)<<46|uint64(d)<<40|
-			uint64(e)<<34|uint64(f)<<28|uint64(g)<<22|uint64(h)<<16)
+		binary.BigEndian.PutUint64(out, uint64(high)<<40|uint64(low)<<16)
 		s, out = s[8:], out[6:]
 	}
 	for len(s) >= 4 {
-		a, b, c, d := values[s[0]], values[s[1]], values[s[2]], values[s[3]]
-		bad |= a | b | c | d
-		out[0], out[1], out[2] = a<<2|b>>4, b<<4|c>>2, c<<6|d
+		v := shifted[0][s[0]] | shifted[1][s[1]] | shifted[2][s[2]] | shifted[3][s[3]]
+		bad |= v
+		out[0], out[1], out[2] = byte(v>>16), byte(v>>8), byte(v)
 		s, out = s[4:], out[3:]
 	}
 	switch len(s) {
 	case 1:
 		return nil, ErrInvalid
 	case 2:
-		a, b := values[s[0]], values[s[1]]
-		if b&0x0f != 0 {
+		v := shifted[0][s[0]] | shifted[1][s[1]]
+		if v&0xffff != 0 { // bits that encode nothing
 			return nil, ErrInvalid
 		}
-		bad |= a | b
-		out[0] = a<<2 | b>>4
+		bad |= v
+		out[0] = byte(v >> 16)
 	case 3:
-		a, b, c := values[s[0]], values[s[1]], values[s[2]]
-		if c&0x03 != 0 {
+		v := shifted[0][s[0]] | shifted[1][s[1]] | shifted[2][s[2]]
+		if v&0xff != 0 {
 			return nil, ErrInvalid
 		}
-		bad |= a | b | c
-		out[0], out[1] = a<<2|b>>4, b<<4|c>>2
+		bad |= v
+		out[0], out[1] = byte(v>>16), byte(v>>8)
 	}
-	if bad&0xc0 != 0 {
+	if bad&invalid != 0 {
 		return nil, ErrInvalid
 	}
 	return dst, nil

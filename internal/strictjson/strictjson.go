@@ -15,6 +15,7 @@ package strictjson
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"strconv"
 	"unicode/utf8"
 )
@@ -109,7 +110,8 @@ func (p *parser) fault(what string) error {
 
 func (p *parser) space() {
 	for p.pos < len(p.text) {
-		if c := p.text[p.pos]; c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+		c := p.text[p.pos]
+		if c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
 			return
 		}
 		p.pos++
@@ -287,22 +289,39 @@ func (p *parser) digits() (n int) {
 	return n
 }
 
-// plain are the bytes that stand for themselves in a string.
-var plain = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c >= 0x20 && c < utf8.RuneSelf && c != '"' && c != '\\'
+// plainLen returns how many bytes at the beginning of s stand for themselves in
+// a string: ASCII without control characters, quote and backslash. It looks at
+// eight at a time.
+func plainLen(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; len(s)-n >= 8; n += 8 {
+		t := s[n : n+8]
+		w := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+			uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+		quote, backslash := w^ones*'"', w^ones*'\\'
+		// A byte below the one subtracted borrows, and so does at most what
+		// stands above it: the lowest top bit is exact.
+		if end := (w | (w - ones*' ') | (quote-ones)&^quote | (backslash-ones)&^backslash) & tops; end != 0 {
+			return n + bits.TrailingZeros64(end)/8
+		}
 	}
-	return t
-}()
+	for ; n < len(s); n++ {
+		if c := s[n]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return n
+}
 
 // str reads a string with both its quotes and tells whether it has escapes.
 func (p *parser) str() (escaped bool, err error) {
 	text := p.text
 	i := p.pos + 1
-	for i < len(text) {
-		if plain[text[i]] {
-			i++
-			continue
+	for {
+		i += plainLen(text[i:])
+		if i >= len(text) {
+			break
 		}
 		switch c := text[i]; {
 		case c == '"':
