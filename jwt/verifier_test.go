@@ -133,6 +133,13 @@ func TestPolicy(t *testing.T) {
 		{"leeway over 10 min", func(p *jwt.Policy) { p.Leeway = 10*time.Minute + 1 }, 1},
 		{"size negative", func(p *jwt.Policy) { p.MaxSize = -1 }, 1},
 		{"size over 64 MiB", func(p *jwt.Policy) { p.MaxSize = 64<<20 + 1 }, 1},
+		{"algorithm that does not exist", func(p *jwt.Policy) { p.Algorithms = []jwk.Algorithm{jwk.ES256, "none"} }, 1},
+		{"required claim without a name", func(p *jwt.Policy) { p.RequiredClaims = []string{"sub", ""} }, 1},
+		{"age negative", func(p *jwt.Policy) { p.MaxAge = -time.Second }, 1},
+		{"age under a second", func(p *jwt.Policy) { p.MaxAge = time.Millisecond }, 1},
+		{"age with a fraction", func(p *jwt.Policy) { p.MaxAge = 1500 * time.Millisecond }, 1},
+		{"age given and ignored", func(p *jwt.Policy) { p.MaxAge, p.DangerouslyIgnoreExpiry = time.Second, true }, 1},
+		{"single use of what does not expire", func(p *jwt.Policy) { p.SingleUse, p.DangerouslyIgnoreExpiry = new(jwt.ReplayCache), true }, 1},
 		{"nothing", func(p *jwt.Policy) { *p = jwt.Policy{} }, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -165,8 +172,8 @@ func TestJWS18Order(t *testing.T) {
 	t.Parallel()
 	key, other := newKey(t, jwk.HS256), newKey(t, jwk.HS256)
 	revocations := &revoked{err: jwt.ErrRevoked}
-	v := newVerifier(t, key, withRevocations(revocations), func(p *jwt.Policy) { p.Now = at(start) })
-	bad := object{"iss": "x", "aud": "x", "nbf": start.Unix() + 3600, "exp": start.Unix() - 3600}
+	v := newVerifier(t, key, withRevocations(revocations), singleUse(newReplayCache(t, 1)))
+	bad := object{"iss": "x", "jti": "t0", "aud": "x", "nbf": start.Unix() + 3600, "exp": start.Unix() - 3600}
 	// Each step mends one fault, the earliest.
 	check(t, v, "x", jwt.ErrMalformed)
 	check(t, v, encode(`{"alg":"none"}`)+"."+encode(`{}`)+".", jwt.ErrAlgorithm)
@@ -190,10 +197,11 @@ func TestJWS18Order(t *testing.T) {
 	if revocations.asked != 0 {
 		t.Error("revocations were asked about a token that is refused anyway")
 	}
-	bad = bad.with("exp", start.Unix()+7200)
+	bad = bad.with("exp", start.Unix()+7200).with("jti", "t1")
 	check(t, v, sign(t, key, bad), jwt.ErrRevoked)
 	revocations.err = nil
 	check(t, v, sign(t, key, bad), nil)
+	check(t, v, sign(t, key, bad), jwt.ErrReplayed)
 }
 
 func mustJSON(v any) []byte {
