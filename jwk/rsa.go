@@ -84,6 +84,16 @@ func (rsaFamily) readPublic(d *document) (crypto.PublicKey, error) {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, nil
 }
 
+// checkRSA refuses what is not an algorithm of RSA keys.
+func (alg Algorithm) checkRSA() error {
+	if f, err := alg.pair(); err != nil {
+		return err
+	} else if _, ok := f.(rsaFamily); !ok {
+		return fmt.Errorf("%s is not an algorithm of RSA keys: use RS256 or PS256, as the issuer does", alg)
+	}
+	return nil
+}
+
 func checkRSA(k *rsa.PublicKey) error {
 	switch bits := k.N.BitLen(); {
 	case bits < minModulus || bits > maxModulus:

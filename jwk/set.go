@@ -58,7 +58,23 @@ func NewSet(keys ...Verifier) (*Set, error) {
 // an unknown type, curve or algorithm and keys that are not for signatures are
 // skipped (RFC 7517 §5); a private or secret key refuses the whole set, and so
 // do a malformed or weak key and a key id that occurs twice.
-func ParseSet(data []byte) (*Set, error) {
+//
+// RSA keys without "alg" are skipped too: see [ParseSetAssuming].
+func ParseSet(data []byte) (*Set, error) { return parseSet("", data) }
+
+// ParseSetAssuming is [ParseSet] for an issuer that publishes RSA keys without
+// "alg", as some large ones do: they are taken for rsa, one of RS* and PS*, which
+// the issuer's documentation names. A key that says its "alg" keeps it, and one
+// that is marked for encryption is still skipped. So each key has one algorithm
+// here too, and no token can choose another.
+func ParseSetAssuming(rsa Algorithm, data []byte) (*Set, error) {
+	if err := rsa.checkRSA(); err != nil {
+		return nil, err
+	}
+	return parseSet(rsa, data)
+}
+
+func parseSet(rsa Algorithm, data []byte) (*Set, error) {
 	if len(data) > maxSetSize {
 		return nil, fmt.Errorf("key set of %d bytes: at most %d", len(data), maxSetSize)
 	}
@@ -82,6 +98,9 @@ func ParseSet(data []byte) (*Set, error) {
 		d, err := readDocument(text)
 		if err != nil {
 			return nil, fmt.Errorf("key %d of the set: %w", i, err)
+		}
+		if d.Kty == "RSA" && d.Alg == "" {
+			d.Alg = string(rsa)
 		}
 		k, err := d.public()
 		switch {

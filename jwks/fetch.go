@@ -133,13 +133,13 @@ func (r *Remote) get(old *state) (*state, error) {
 		st.set, st.etag = old.set, old.etag
 		return st, nil
 	}
-	set, err := jwk.ParseSet(resp.Body)
+	set, err := r.parse(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", r.url, err)
 	}
 	// An issuer that verifies nothing is a fault, not a wish: it keeps what it had.
 	if set.Len() == 0 {
-		return nil, fmt.Errorf("%s holds no key that can be used", r.url)
+		return nil, fmt.Errorf("%s holds no key that can be used (RSA keys without \"alg\" need Config.RSAAlgorithm)", r.url)
 	}
 	if st.set, err = keep(old, set); err != nil {
 		return nil, fmt.Errorf("%s: %w", r.url, err)

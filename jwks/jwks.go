@@ -38,6 +38,11 @@ type Config struct {
 	MaxStale time.Duration // how long keys outlive the last confirmed answer; default 24 h, at least 1 min
 	CoolDown time.Duration // least time between fetches that unknown key ids cause; default 10 s, at least 1 s
 	Log      *slog.Logger  // nil: slog.Default()
+
+	// RSAAlgorithm is what RSA keys without "alg" are for. Some issuers, such as
+	// Microsoft Entra ID, publish only such keys and document RS256. Empty: those
+	// keys are skipped, since a token would otherwise choose.
+	RSAAlgorithm jwk.Algorithm
 }
 
 // Remote is a key set that follows its issuer. It is safe for concurrent use.
@@ -47,6 +52,7 @@ type Remote struct {
 	maxStale time.Duration
 	coolDown time.Duration
 	log      *slog.Logger
+	parse    func([]byte) (*jwk.Set, error)
 
 	state atomic.Pointer[state] // nil until the first good answer
 
@@ -89,6 +95,13 @@ func New(c Config) (*Remote, error) {
 	if c.CoolDown < time.Second {
 		faults = append(faults, fmt.Errorf("CoolDown is %v, must be at least 1s: anybody can send unknown key ids", c.CoolDown))
 	}
+	parse := jwk.ParseSet
+	if c.RSAAlgorithm != "" {
+		parse = func(data []byte) (*jwk.Set, error) { return jwk.ParseSetAssuming(c.RSAAlgorithm, data) }
+		if _, err := parse([]byte(`{"keys":[]}`)); err != nil {
+			faults = append(faults, fmt.Errorf("RSAAlgorithm: %w", err))
+		}
+	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("jwks: %w", errors.Join(faults...))
 	}
@@ -102,7 +115,7 @@ func New(c Config) (*Remote, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	r := &Remote{url: c.URL, client: c.Client, maxStale: c.MaxStale, coolDown: c.CoolDown, log: c.Log, missing: map[string]time.Time{}}
+	r := &Remote{url: c.URL, client: c.Client, maxStale: c.MaxStale, coolDown: c.CoolDown, log: c.Log, parse: parse, missing: map[string]time.Time{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r, nil
 }

@@ -616,3 +616,36 @@ func BenchmarkTrusts(b *testing.B) {
 		}
 	})
 }
+
+// An issuer that names no algorithm for its RSA keys gets the one that was
+// configured, and none else.
+func TestRSAAlgorithm(t *testing.T) {
+	t.Parallel()
+	key, err := jwk.Generate(jwk.RS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Replace(document(t, key), `"alg":"RS256",`, "", 1)
+	for _, c := range []struct {
+		alg jwk.Algorithm
+		ok  bool
+	}{{"", false}, {jwk.RS256, true}, {jwk.PS256, true}} {
+		t.Run(string(c.alg), func(t *testing.T) {
+			t.Parallel()
+			e := &endpoint{body: body}
+			r := e.remote(t, Config{RSAAlgorithm: c.alg})
+			got, err := r.Key(t.Context(), key.KeyID())
+			if (err == nil) != c.ok || c.ok && got.Algorithm() != c.alg {
+				t.Fatalf("%v, %v", got, err)
+			}
+			if !c.ok && !strings.Contains(err.Error(), "RSAAlgorithm") {
+				t.Errorf("the error does not say what to do: %v", err)
+			}
+		})
+	}
+	for _, alg := range []jwk.Algorithm{"none", jwk.HS256, jwk.ES256, "RSA-OAEP"} {
+		if _, err := New(Config{URL: url, RSAAlgorithm: alg}); err == nil || !strings.Contains(err.Error(), "RSAAlgorithm") {
+			t.Errorf("%q: %v", alg, err)
+		}
+	}
+}
