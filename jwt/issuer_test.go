@@ -114,6 +114,50 @@ func TestIssueRefuses(t *testing.T) {
 	}
 }
 
+// Every algorithm, from the key to the claims.
+func TestIssueAndVerify(t *testing.T) {
+	t.Parallel()
+	lengths := map[jwk.Algorithm]int{ // of signatures, RFC 7518 §3
+		jwk.HS256: 32, jwk.HS384: 48, jwk.HS512: 64,
+		jwk.RS256: 256, jwk.RS384: 256, jwk.RS512: 256,
+		jwk.PS256: 256, jwk.PS384: 256, jwk.PS512: 256,
+		jwk.ES256: 64, jwk.ES384: 96, jwk.ES512: 132,
+		jwk.EdDSA: 64, jwk.Ed25519: 64,
+	}
+	for _, alg := range algorithms {
+		t.Run(string(alg), func(t *testing.T) {
+			t.Parallel()
+			key := newKey(t, alg)
+			issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerName, Key: key, Now: at(start)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			compact, err := issuer.Issue(benchClaims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := jwt.Inspect(compact)
+			if err != nil || u.Algorithm() != string(alg) || u.KeyID() != key.KeyID() || u.Type() != "at+jwt" || len(u.Signature()) != lengths[alg] {
+				t.Errorf("header %s, signature of %d bytes, %v", u.Header(), len(u.Signature()), err)
+			}
+			v := newVerifier(t, key, func(p *jwt.Policy) { p.Now, p.Algorithms = at(start), []jwk.Algorithm{alg} })
+			for range 2 {
+				token, err := v.Verify(context.Background(), compact)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if token.Algorithm() != alg || token.Subject() != benchClaims.Subject || !token.HasRole("editor") || !token.HasScope("profile") {
+					t.Errorf("%v of %s", token, token.Subject())
+				}
+			}
+			if !v.Cached(compact) {
+				t.Error("not cached")
+			}
+			check(t, newVerifier(t, newKey(t, jwk.EdDSA)), compact, jwt.ErrUnknownKey)
+		})
+	}
+}
+
 func TestTokenIDsAreRandom(t *testing.T) {
 	t.Parallel()
 	key := newKey(t, jwk.HS256)

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -459,6 +460,64 @@ func TestKeysWithoutKeyID(t *testing.T) {
 	}), compact, jwt.ErrUnknownKey)
 }
 
+func TestDecode(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, jwk.HS256)
+	v := newVerifier(t, key, func(p *jwt.Policy) { p.Now = at(start) })
+	type address struct {
+		Street string `json:"street"`
+	}
+	type custom struct {
+		Tenant  string            `json:"tenant"`
+		Seats   int64             `json:"seats"`
+		Since   time.Time         `json:"since"`
+		Tags    []string          `json:"tags"`
+		Address *address          `json:"address"`
+		Labels  map[string]string `json:"labels"`
+		Raw     json.RawMessage   `json:"raw"`
+		Scope   string            `json:"scope"` // registered claims decode as any other
+	}
+	for _, c := range []struct {
+		name, claim, value string
+		refused            bool
+		good               func(custom) bool
+	}{
+		{"text", "tenant", `"t\u00e9"`, false, func(c custom) bool { return c.Tenant == "té" }},
+		{"integer beyond 2^53", "seats", `9007199254740993`, false, func(c custom) bool { return c.Seats == 9007199254740993 }},
+		{"integer out of range", "seats", `9223372036854775808`, true, nil},
+		{"fraction for an integer", "seats", `1.5`, true, nil},
+		{"time", "since", `"2026-03-01T12:00:00Z"`, false, func(c custom) bool { return c.Since.Equal(start) }},
+		{"no time", "since", `"yesterday"`, true, nil},
+		{"list", "tags", `["a","b"]`, false, func(c custom) bool { return len(c.Tags) == 2 }},
+		{"text for a list", "tags", `"a"`, true, nil},
+		{"object", "address", `{"street":"s","STREET":"x","other":1}`, false, func(c custom) bool { return c.Address.Street == "s" }},
+		{"null", "address", `null`, false, func(c custom) bool { return c.Address == nil }},
+		{"map", "labels", `{"a":"b","A":"c"}`, false, func(c custom) bool { return c.Labels["a"] == "b" && c.Labels["A"] == "c" }},
+		{"raw", "raw", `{"a":[1, 2]}`, false, func(c custom) bool { return string(c.Raw) == `{"a":[1, 2]}` }},
+		{"registered", "scope", `"a b"`, false, func(c custom) bool { return c.Scope == "a b" }},
+		{"another case of a name", "TENANT", `"x"`, false, func(c custom) bool { return c.Tenant == "" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			payload := `{"iss":"` + issuerName + `","aud":"` + audience + `","exp":4102444800,"` + c.claim + `":` + c.value + `}`
+			token, err := v.Verify(context.Background(), sign(t, key, payload))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := jwt.Decode[custom](token)
+			if c.refused {
+				if err == nil || !reflect.DeepEqual(got, custom{}) {
+					t.Errorf("%+v, %v: a fault leaves nothing behind", got, err)
+				}
+				return
+			}
+			if err != nil || !c.good(got) {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}
+
 // brokenKeys cannot answer.
 type brokenKeys struct{ err error }
 
@@ -492,10 +551,12 @@ func TestSourcesThatFail(t *testing.T) {
 }
 
 // Whatever the claims of a genuine token are, verifying ends in one reason or in
-// a token that says what encoding/json says.
+// a token that says what encoding/json says. A verifier of several issuers takes
+// what the verifier of one of them takes, and nothing else.
 func FuzzClaims(f *testing.F) {
 	key := newKey(f, jwk.HS256)
 	v := newVerifier(f, key, func(p *jwt.Policy) { p.Now = at(start) })
+	alone, several := newPair(f, key)
 	f.Add(string(mustJSON(goodClaims())))
 	f.Add(`{"iss":"` + issuerName + `","aud":["` + audience + `"],"exp":4e9,"roles":["\u0061"],"scope":"a  b"}`)
 	reasons := []error{jwt.ErrMalformed, jwt.ErrIssuer, jwt.ErrAudience, jwt.ErrNotYetValid, jwt.ErrExpired}
@@ -507,6 +568,7 @@ func FuzzClaims(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		agree(t, compact, several, v, alone)
 		token, err := v.Verify(context.Background(), compact)
 		if err != nil {
 			n := 0
@@ -544,16 +606,49 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
+// newPair makes a verifier of another issuer, which has the same key, and one of
+// both issuers.
+func newPair(f *testing.F, key jwk.Signer) (alone, several *jwt.Verifier) {
+	first, second := policyOf(f, issuerName, key), policyOf(f, "https://other.example.com", key)
+	alone, err := jwt.NewVerifier(second)
+	if err != nil {
+		f.Fatal(err)
+	}
+	several, err = jwt.NewVerifier(first, second)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return alone, several
+}
+
+// agree fails unless several takes what one of the others takes.
+func agree(t *testing.T, compact string, several *jwt.Verifier, others ...*jwt.Verifier) {
+	want := false
+	for _, v := range others {
+		_, err := v.Verify(context.Background(), compact)
+		want = want || err == nil
+	}
+	if _, err := several.Verify(context.Background(), compact); (err == nil) != want {
+		t.Fatalf("%q: accepted by one issuer's verifier %v, by that of both: %v", compact, want, err)
+	}
+}
+
 func FuzzVerify(f *testing.F) {
 	key := newKey(f, jwk.HS256)
 	v := newVerifier(f, key, func(p *jwt.Policy) { p.Now = at(start) })
+	alone, several := newPair(f, key)
 	f.Add(sign(f, key, goodClaims()))
+	f.Add(sign(f, key, goodClaims().with("iss", "https://other.example.com")))
 	f.Add("eyJhbGciOiJub25lIn0.eyJzdWIiOiJtYWxsb3J5In0.")
 	f.Fuzz(func(t *testing.T, compact string) {
 		token, err := v.Verify(context.Background(), compact)
 		if (token == nil) != (err != nil) {
 			t.Fatalf("%v, %v", token, err)
 		}
-		jwt.Inspect(compact)
+		agree(t, compact, several, v, alone)
+		u, err := jwt.Inspect(compact)
+		if (u == nil) != (err != nil) || token != nil && err != nil {
+			t.Fatalf("inspected: %v, %v", u, err)
+		}
 	})
 }
