@@ -5,6 +5,9 @@
 //	g, _ := guard.New(t.Context(), guard.Config{Verifier: issuer.Verifier("")})
 //	token := issuer.Token(jwt.Claims{Roles: []string{"editor"}})
 //
+// [NewIssuer] makes others beside it, of any name and algorithm, and
+// [Issuer.Policy] is for verifiers of several issuers or with further demands.
+//
 // Its tokens are real and are verified for real. It refuses to be used outside
 // tests: everything hangs on a testing.TB, and every fault ends the test. The
 // program under test is built with package guard.
@@ -33,35 +36,59 @@ const (
 // Issuer issues and revokes tokens. It is safe for concurrent use.
 type Issuer struct {
 	t       testing.TB
-	key     *jwk.PrivateKey
+	name    string
+	key     jwk.Signer
 	keys    *jwk.Set
 	revoked *revocation.Set
 }
 
-// New makes an issuer with a new ES256 key.
+// New makes the issuer [IssuerName] with a new ES256 key.
 func New(t testing.TB) *Issuer {
 	t.Helper()
-	key, err := jwk.Generate(jwk.ES256)
+	return NewIssuer(t, IssuerName, jwk.ES256)
+}
+
+// NewIssuer makes an issuer of that name with a new key of any algorithm.
+func NewIssuer(t testing.TB, name string, alg jwk.Algorithm) *Issuer {
+	t.Helper()
+	signer, verifier, err := newKey(alg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys, err := jwk.NewSet(key.Public())
+	keys, err := jwk.NewSet(verifier)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Issuer{t: t, key: key, keys: keys, revoked: revocation.NewSet(0)}
+	return &Issuer{t: t, name: name, key: signer, keys: keys, revoked: revocation.NewSet(0)}
+}
+
+func newKey(alg jwk.Algorithm) (jwk.Signer, jwk.Verifier, error) {
+	if alg.Symmetric() {
+		key, err := jwk.GenerateSecret(alg)
+		return key, key, err
+	}
+	key, err := jwk.Generate(alg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, key.Public(), nil
 }
 
 // Verifier accepts this issuer's tokens for an audience; empty means [Audience].
 // It is meant for guard.Config.Verifier.
 func (i *Issuer) Verifier(audience string) *jwt.Verifier {
 	i.t.Helper()
-	return i.verifier(jwt.Policy{Audiences: []string{cmp.Or(audience, Audience)}})
+	return i.verifier(i.Policy(audience))
+}
+
+// Policy is that of [Issuer.Verifier], to be changed and given to
+// [jwt.NewVerifier], alone or with those of other issuers.
+func (i *Issuer) Policy(audience string) jwt.Policy {
+	return jwt.Policy{Issuer: i.name, Audiences: []string{cmp.Or(audience, Audience)}, Keys: i.keys, Revocations: i.revoked}
 }
 
 func (i *Issuer) verifier(p jwt.Policy) *jwt.Verifier {
 	i.t.Helper()
-	p.Issuer, p.Keys, p.Revocations = IssuerName, i.keys, i.revoked
 	v, err := jwt.NewVerifier(p)
 	if err != nil {
 		i.t.Fatal(err)
@@ -87,8 +114,9 @@ func (i *Issuer) Expired(c jwt.Claims) string {
 // Other tokens, also of the same session, stay good.
 func (i *Issuer) Revoke(token string) {
 	i.t.Helper()
-	v := i.verifier(jwt.Policy{DangerouslyAcceptAnyAudience: true, DangerouslyIgnoreExpiry: true, CacheSize: -1})
-	t, err := v.Verify(context.Background(), token)
+	p := i.Policy("")
+	p.Audiences, p.DangerouslyAcceptAnyAudience, p.DangerouslyIgnoreExpiry, p.CacheSize = nil, true, true, -1
+	t, err := i.verifier(p).Verify(context.Background(), token)
 	if err != nil {
 		i.t.Fatalf("revoking: %v", err)
 	}
@@ -106,7 +134,7 @@ func (i *Issuer) issue(c jwt.Claims, now func() time.Time) string {
 	if len(c.Audience) == 0 {
 		c.Audience = []string{Audience}
 	}
-	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: IssuerName, Key: i.key, Now: now})
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: i.name, Key: i.key, Now: now})
 	if err != nil {
 		i.t.Fatal(err)
 	}
