@@ -12,10 +12,11 @@ import (
 
 type tokenIssueCmd struct {
 	dataFlags
-	App      string `required:"" placeholder:"ID" help:"The app that the token is for."`
+	App      string `required:"" xor:"signer" placeholder:"ID" help:"The app that the token is for."`
 	Audience string `placeholder:"URI" help:"The API that the token is for; by default the app's first."`
 	Scope    string `placeholder:"SCOPES" help:"Permissions, separated by spaces; by default all that the app's roles give."`
 	JSON     bool   `help:"Print JSON."`
+	mintFlags
 }
 
 func (tokenIssueCmd) Help() string {
@@ -23,6 +24,12 @@ func (tokenIssueCmd) Help() string {
 }
 
 func (cmd *tokenIssueCmd) Run(ctx context.Context, c *console) error {
+	if cmd.Key != "" {
+		return cmd.mintFlags.run(c, cmd.Audience, cmd.Scope, cmd.JSON)
+	}
+	if err := cmd.only(); err != nil {
+		return err
+	}
 	n, err := openOffline(ctx, cmd.dataFlags, c)
 	if err != nil {
 		return err
