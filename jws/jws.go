@@ -71,9 +71,6 @@ type Verified struct {
 	Header  Header
 	Key     jwk.Verifier // the key that verified it
 	Payload string
-	// Compact is a copy of the text that was verified. It shares its memory
-	// with Payload.
-	Compact string
 }
 
 // Verifier verifies compact serializations and remembers the headers of the
@@ -94,8 +91,8 @@ func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verif
 	if err != nil {
 		return Verified{}, err
 	}
-	// One buffer holds, one after the other: the payload and the text, which
-	// are handed out together, and the signature.
+	// One buffer holds, one after the other: the payload, the text and the
+	// signature.
 	buf := v.buffer()
 	defer keep(&v.buffers, buf)
 	out, err := b64.Decode((*buf)[:0], parts.payload)
@@ -127,8 +124,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verif
 	if !known {
 		v.headers.add(parts.header, header)
 	}
-	both := string(out[:end])
-	return Verified{Header: header, Key: key, Payload: both[:text], Compact: both[text:]}, nil
+	return Verified{Header: header, Key: key, Payload: string(out[:text])}, nil
 }
 
 func (v *Verifier) buffer() *[]byte {

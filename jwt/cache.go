@@ -12,7 +12,8 @@ import (
 // read without any.
 //
 // A shard is a table of slots; a token may stand in any of the few slots that
-// follow the place of its hash. The hash has a random seed of this process, so
+// follow the place of its hash. A slot says its token's hash, so that no other
+// token's memory is touched on the way to the one that is asked for. The hash has a random seed of this process, so
 // that nobody can aim at a slot, and only genuine tokens enter.
 type cache struct {
 	seed    maphash.Seed
@@ -23,15 +24,22 @@ type cache struct {
 // entry is a token and what is needed to find it again. The token that callers
 // hold is part of it: one allocation for both.
 type entry struct {
-	token   Token
-	policy  *policy // by which it was verified
-	hash    uint64
 	compact string
+	policy  *policy     // by which it was verified
 	used    atomic.Bool // since the hand last passed
+	hash    uint64
+	token   Token
+}
+
+// slot is written under the lock of its shard. A reader may see the hash of one
+// token and the entry of another: the whole text decides.
+type slot struct {
+	hash  atomic.Uint64
+	entry atomic.Pointer[entry]
 }
 
 type shard struct {
-	slots []atomic.Pointer[entry]
+	slots []slot
 
 	mu    sync.Mutex
 	bytes int
@@ -43,8 +51,8 @@ type shard struct {
 const (
 	maxShards = 16
 	window    = 8 // slots in which a token may stand
-	// entrySize is what an entry takes beyond its text, with the allocator's
-	// rounding.
+	// entrySize is what an entry takes beyond its texts, with its slot and the
+	// allocator's rounding.
 	entrySize = 640
 	slotBytes = 1 << 10 // a slot for each so many bytes of the limit
 )
@@ -62,14 +70,14 @@ func newCache(size, longest int) *cache {
 		for slots < s.limit/slotBytes {
 			slots *= 2
 		}
-		s.slots = make([]atomic.Pointer[entry], slots)
+		s.slots = make([]slot, slots)
 	}
 	return c
 }
 
 func (c *cache) shard(hash uint64) *shard { return &c.shards[hash>>32&uint64(len(c.shards)-1)] }
 
-func (s *shard) slot(hash uint64, i int) *atomic.Pointer[entry] {
+func (s *shard) slot(hash uint64, i int) *slot {
 	return &s.slots[(hash+uint64(i))&uint64(len(s.slots)-1)]
 }
 
@@ -81,8 +89,11 @@ func (c *cache) find(compact string) *entry {
 	hash := maphash.String(c.seed, compact)
 	s := c.shard(hash)
 	for i := range window {
-		e := s.slot(hash, i).Load()
-		if e != nil && e.hash == hash && e.compact == compact {
+		slot := s.slot(hash, i)
+		if slot.hash.Load() != hash {
+			continue
+		}
+		if e := slot.entry.Load(); e != nil && e.compact == compact {
 			if !e.used.Load() {
 				e.used.Store(true)
 			}
@@ -103,11 +114,11 @@ func (c *cache) add(e *entry, now time.Time) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var place *atomic.Pointer[entry]
+	var place *slot
 	rank := 0
 	for i := range window {
 		slot := s.slot(e.hash, i)
-		old := slot.Load()
+		old := slot.entry.Load()
 		r := 1
 		switch {
 		case old == nil:
@@ -128,7 +139,8 @@ func (c *cache) add(e *entry, now time.Time) {
 		s.advance(n > len(s.slots))
 	}
 	s.bytes += cost
-	place.Store(e)
+	place.entry.Store(e)
+	place.hash.Store(e.hash)
 }
 
 // remove takes e out, unless another has taken its place.
@@ -137,7 +149,7 @@ func (c *cache) remove(e *entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range window {
-		if slot := s.slot(e.hash, i); slot.Load() == e {
+		if slot := s.slot(e.hash, i); slot.entry.Load() == e {
 			s.clear(slot)
 			return
 		}
@@ -149,15 +161,15 @@ func (c *cache) remove(e *entry) {
 func (s *shard) advance(anything bool) {
 	slot := &s.slots[s.hand]
 	s.hand = (s.hand + 1) & (len(s.slots) - 1)
-	if e := slot.Load(); e != nil && (!e.used.Swap(false) || anything) {
+	if e := slot.entry.Load(); e != nil && (!e.used.Swap(false) || anything) {
 		s.clear(slot)
 	}
 }
 
-func (s *shard) clear(slot *atomic.Pointer[entry]) {
-	if e := slot.Load(); e != nil {
+func (s *shard) clear(slot *slot) {
+	if e := slot.entry.Load(); e != nil {
 		s.bytes -= e.cost()
-		slot.Store(nil)
+		slot.entry.Store(nil)
 	}
 }
 

@@ -14,12 +14,12 @@ const (
 // claims are the registered claims of a token (RFC 7519 §4.1, RFC 9068 §2.2),
 // as substrings of the payload.
 type claims struct {
-	issuer, subject, id     string
-	session, client, scope  string
-	audiences, roles        []string
 	expires                 int64 // seconds since the epoch, as the others
 	notBefore, issuedAt     int64
 	hasNotBefore, hasIssued bool
+	issuer, subject, id     string
+	session, client, scope  string
+	audiences, roles        []string
 }
 
 // parse reads the claims out of payload. A registered claim of another type than

@@ -36,6 +36,9 @@ func NewFact(kind FactKind, issuer, value string) Fact {
 // Fact returns the fact that would revoke t by kind; ok is false where the token
 // has no such claim.
 func (t *Token) Fact(kind FactKind) (f Fact, ok bool) {
+	if i := int(kind) - 1; i >= 0 && i < len(t.kept) && t.kept[i] {
+		return t.facts[i], true
+	}
 	value := ""
 	switch kind {
 	case SessionFact:
@@ -50,17 +53,39 @@ func (t *Token) Fact(kind FactKind) (f Fact, ok bool) {
 	if value == "" {
 		return Fact{}, false
 	}
-	if t.hasFacts {
-		return t.facts[kind-1], true
-	}
 	return NewFact(kind, t.claims.issuer, value), true
 }
 
-// keepFacts computes the facts once, for tokens whose revocation is asked again
-// and again.
-func (t *Token) keepFacts() {
-	for kind := SessionFact; kind <= SubjectFact; kind++ {
-		t.facts[kind-1], _ = t.Fact(kind)
+// keepFacts computes once what will be asked again and again: the facts about
+// the token's session, or its subject where it has none, about itself and about
+// its key.
+func (t *Token) keepFacts(key Fact) {
+	t.keep(KeyFact, key, true)
+	for _, kind := range [...]FactKind{SessionFact, TokenFact, SubjectFact} {
+		if kind == SubjectFact && t.kept[SessionFact-1] {
+			continue
+		}
+		fact, ok := t.Fact(kind)
+		t.keep(kind, fact, ok)
 	}
-	t.hasFacts = true
+}
+
+func (t *Token) keep(kind FactKind, fact Fact, ok bool) {
+	t.facts[kind-1], t.kept[kind-1] = fact, ok
+}
+
+// keyFact returns the fact about a key of the policy's issuer. It remembers the
+// last one, for an issuer signs with one key for long.
+func (p *policy) keyFact(kid string) Fact {
+	if last := p.lastKey.Load(); last != nil && last.kid == kid {
+		return last.fact
+	}
+	fact := NewFact(KeyFact, p.Issuer, kid)
+	p.lastKey.Store(&keyFact{kid, fact})
+	return fact
+}
+
+type keyFact struct {
+	kid  string
+	fact Fact
 }

@@ -109,6 +109,7 @@ func (p *Policy) faults() (faults []error) {
 type policy struct {
 	Policy
 	expired expiredMark
+	lastKey atomic.Pointer[keyFact]
 }
 
 func newPolicy(p Policy) *policy {

@@ -18,12 +18,13 @@ import (
 //
 // It prints as its key's algorithm and its time of expiry, without any claim.
 type Token struct {
-	claims   claims
-	typ      string
-	key      jwk.Verifier
-	payload  string
-	facts    [4]Fact
-	hasFacts bool
+	key    jwk.Verifier // what each use of a kept token looks at comes first
+	facts  [4]Fact
+	kept   [4]bool // which of facts are there
+	claims claims
+
+	typ     string
+	payload string
 
 	audienceRoom [2]string
 	roleRoom     [4]string

@@ -91,7 +91,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	if err != nil {
 		return nil, keyError(ctx, err)
 	}
-	e := &entry{policy: p, compact: signed.Compact}
+	e := &entry{policy: p}
 	t := &e.token
 	t.key, t.typ, t.payload = signed.Key, signed.Header.Type, signed.Payload
 	if t.typ != p.Type && mediaType(t.typ) != p.Type {
@@ -108,7 +108,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 		return nil, err
 	}
 	if p.Revocations != nil {
-		t.keepFacts()
+		t.keepFacts(p.keyFact(t.key.KeyID()))
 	}
 	now := p.Now()
 	if _, err := p.admit(t, now); err != nil {
@@ -120,6 +120,9 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 		}
 	}
 	if p.CacheSize > 0 {
+		// The caller's text may be part of a larger one, or of a buffer that it
+		// uses again.
+		e.compact = strings.Clone(compact)
 		v.cache.add(e, now)
 	}
 	return t, nil
