@@ -32,6 +32,8 @@ type failing struct{ err error }
 
 func (f failing) Check(*jwt.Token, time.Time) error { return f.err }
 
+func (f failing) Use(context.Context, [32]byte, time.Time, time.Time) error { return f.err }
+
 // TestAnswers is the whole table of what a caller is told, and what the log is.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
@@ -53,6 +55,11 @@ func TestAnswers(t *testing.T) {
 	withoutKeys.Keys = noKeys{}
 	cutOff.Revocations = failing{jwt.ErrRevocationUnavailable}
 	broken.Revocations = failing{errors.New("no idea")}
+	fresh, used, unknown := policy, policy, policy
+	if fresh.SingleUse, err = jwt.NewReplayCache(1); err != nil {
+		t.Fatal(err)
+	}
+	used.SingleUse, unknown.SingleUse = failing{jwt.ErrReplayed}, failing{errors.New("connection refused")}
 
 	good := jwt.Claims{Subject: "acc_anna", Audience: []string{audience}, Life: time.Minute, Scope: []string{"tasks:read"}, Roles: []string{"viewer"}, ID: "jti-1"}
 	from := func(ic jwt.IssuerConfig, change func(*jwt.Claims)) string {
@@ -128,6 +135,9 @@ func TestAnswers(t *testing.T) {
 		{"past exp", bearer(expired), nil, nil, 401, "token_expired", "Token has expired. Please re-authenticate.", invalid, "ago, leeway 30s"},
 		{"revoked", bearer(from(ic, func(c *jwt.Claims) { c.SessionID = "ended" })), nil, nil, 401, "token_revoked", "Token has been revoked.", invalid, "session has ended"},
 
+		{"good once", bearer(token), &fresh, nil, 200, "", "", "", ""},
+		{"used before", bearer(token), &used, nil, 401, "token_invalid", "Invalid token.", invalid, "token used before"},
+
 		{"scope missing", bearer(token), nil, []authz.Rule{authz.Scope("tasks:write")}, 403, "forbidden", "You do not have permission to do this.",
 			none + `, error="insufficient_scope", scope="tasks:write"`, `subject "acc_anna", token "jti-1": needs scope tasks:write`},
 		{"role missing", bearer(token), nil, []authz.Rule{authz.Any(authz.Role("editor"), authz.Role("admin"))}, 403, "forbidden", "You do not have permission to do this.",
@@ -149,6 +159,7 @@ func TestAnswers(t *testing.T) {
 		{"keys never loaded", bearer(token), &withoutKeys, nil, 503, "keys_unavailable", "Try again shortly.", "5", "keys unavailable"},
 		{"feed too old", bearer(token), &cutOff, nil, 503, "revocation_unavailable", "Try again shortly.", "5", "revocations unavailable"},
 		{"revocations broken", bearer(token), &broken, nil, 503, "revocation_unavailable", "Try again shortly.", "5", "no idea"},
+		{"nobody knows whether it was used", bearer(token), &unknown, nil, 503, "server_busy", "The server is busy. Try again shortly.", "5", "connection refused"},
 		{"a rule broken", bearer(token), nil, []authz.Rule{brokenRule{}}, 500, "internal", "Something went wrong.", "", "database is down"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -25,6 +25,7 @@ var answers = []struct {
 	{ErrManyTokens, wire.CodeInvalidRequest, "invalid_request"},
 	{jwt.ErrKeysUnavailable, wire.CodeKeysUnavailable, ""},
 	{jwt.ErrRevocationUnavailable, wire.CodeRevocationUnavailable, ""},
+	{jwt.ErrReplaysUnavailable, wire.CodeServerBusy, ""},
 	{jwt.ErrMalformed, wire.CodeTokenMalformed, "invalid_token"},
 	{jwt.ErrAlgorithm, wire.CodeTokenInvalid, "invalid_token"},
 	{jwt.ErrUnknownKey, wire.CodeTokenInvalid, "invalid_token"},
@@ -35,6 +36,7 @@ var answers = []struct {
 	{jwt.ErrNotYetValid, wire.CodeTokenInvalid, "invalid_token"},
 	{jwt.ErrExpired, wire.CodeTokenExpired, "invalid_token"},
 	{jwt.ErrRevoked, wire.CodeTokenRevoked, "invalid_token"},
+	{jwt.ErrReplayed, wire.CodeTokenInvalid, "invalid_token"},
 }
 
 // retryAfter is what a 503 asks for, in seconds: by then the next tries to
