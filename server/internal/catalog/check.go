@@ -15,6 +15,8 @@ import (
 
 // Bounds on what is registered. A token carries at most one API's permissions.
 const (
+	maxAPIs        = 1000
+	maxRoles       = 1000
 	maxPermissions = 256
 	maxText        = 256
 )

@@ -81,6 +81,7 @@ type Live struct {
 	issuer  string
 	life    time.Duration
 	log     *slog.Logger
+	changes sync.Mutex // one change at a time, from the look at what stands to its commit
 	loading sync.Mutex
 	version uint64 // of what now holds
 	now     atomic.Pointer[Catalog]
@@ -149,6 +150,8 @@ func (l *Live) Reload(ctx context.Context) error {
 // SaveAPI registers a where its Version is 0, and else changes the one that
 // has it. ErrInvalid, ErrBuiltIn; fault.ErrExists, fault.ErrChanged.
 func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, error) {
+	l.changes.Lock()
+	defer l.changes.Unlock()
 	now := l.Now()
 	old, err := now.Registered(a.Audience)
 	switch {
@@ -158,6 +161,8 @@ func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, erro
 		return API{}, fmt.Errorf("API %q: %w", a.Audience, fault.ErrExists)
 	case err == nil && old.Default && !a.Default:
 		return API{}, fmt.Errorf("API %q: %w", a.Audience, ErrDefault)
+	case a.Version == 0 && len(now.kept) >= maxAPIs:
+		return API{}, fmt.Errorf("%w: %d APIs are registered, at most %d", ErrInvalid, len(now.kept), maxAPIs)
 	}
 	a.BuiltIn = false
 	a.Permissions = set(a.Permissions)
@@ -184,6 +189,8 @@ func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, erro
 // DeleteAPI withdraws an API: from now on no token is made for it. ErrBuiltIn,
 // ErrDefault, ErrUnknownAPI.
 func (l *Live) DeleteAPI(ctx context.Context, actor audit.Actor, audience string) error {
+	l.changes.Lock()
+	defer l.changes.Unlock()
 	now := l.Now()
 	a, err := now.Registered(audience)
 	switch {
@@ -203,8 +210,15 @@ func (l *Live) DeleteAPI(ctx context.Context, actor audit.Actor, audience string
 // SaveRole registers r where its Version is 0, and else changes the one that
 // has it. ErrInvalid, ErrBuiltIn; fault.ErrExists, fault.ErrChanged.
 func (l *Live) SaveRole(ctx context.Context, actor audit.Actor, r Role) (Role, error) {
-	if old, ok := l.Now().Role(r.Name); ok && old.BuiltIn {
+	l.changes.Lock()
+	defer l.changes.Unlock()
+	now := l.Now()
+	old, ok := now.Role(r.Name)
+	switch {
+	case ok && old.BuiltIn:
 		return Role{}, fmt.Errorf("role %q: %w", r.Name, ErrBuiltIn)
+	case r.Version == 0 && len(now.roles) >= maxRoles:
+		return Role{}, fmt.Errorf("%w: %d roles are registered, at most %d", ErrInvalid, len(now.roles), maxRoles)
 	}
 	r.BuiltIn = false
 	r.Permissions = set(r.Permissions)
