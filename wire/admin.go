@@ -40,6 +40,33 @@ type AccountCreate struct {
 	Roles       []string `json:"roles,omitempty"`
 }
 
+// AccountImport is one line of the body of POST /v1/admin/import, which
+// is of [MediaTypeLines].
+type AccountImport struct {
+	Username     string          `json:"username"`
+	DisplayName  string          `json:"display_name,omitempty"` // empty: the user name
+	Roles        []string        `json:"roles,omitempty"`
+	PasswordHash string          `json:"password_hash"` // of bcrypt, scrypt, PBKDF2 or argon2
+	Disabled     bool            `json:"disabled,omitempty"`
+	Claims       json.RawMessage `json:"claims,omitempty"` // template of custom claims
+}
+
+// AccountsImported answers POST /v1/admin/import.
+type AccountsImported struct {
+	Imported int            `json:"imported"`
+	Skipped  int            `json:"skipped"` // whose user name was an account's already
+	DryRun   bool           `json:"dry_run"` // nothing was imported
+	Hashes   map[string]int `json:"hashes"`  // password hashes by their scheme
+}
+
+// BadLine is what is wrong with one line of a body. A [Problem] that refuses
+// such a body has the member bad, an array of these; nothing of the body was
+// done then.
+type BadLine struct {
+	Line  int    `json:"line"` // 1 is the first
+	Error string `json:"error"`
+}
+
 // AccountPatch is the body of PATCH /v1/admin/accounts/{id}; what is absent
 // stays as it is.
 type AccountPatch struct {
@@ -278,6 +305,22 @@ type AppPatch struct {
 type AppWithSecret struct {
 	App    App    `json:"app"`
 	Secret string `json:"secret"`
+}
+
+// AppToken is the body of POST /v1/admin/apps/{id}/token.
+type AppToken struct {
+	Audience string `json:"audience,omitempty"` // empty: the app's first
+	Scope    string `json:"scope,omitempty"`    // space separated; empty: all that its roles give
+}
+
+// TokenRevoke is the body of POST /v1/admin/tokens/revoke.
+type TokenRevoke struct {
+	Token string `json:"token"` // an access token, or a refresh token, whose session ends
+}
+
+// TokenEnded answers POST /v1/admin/tokens/revoke.
+type TokenEnded struct {
+	Ended string `json:"ended"` // id of the access token, or of the session
 }
 
 // AppSecretCreate is the body of POST /v1/admin/apps/{id}/secrets.

@@ -3,6 +3,9 @@ package wire
 // MediaTypeProblem is the content type of a [Problem] (RFC 9457 §3).
 const MediaTypeProblem = "application/problem+json"
 
+// MediaTypeLines is the content type of JSON texts, one a line.
+const MediaTypeLines = "application/x-ndjson"
+
 // Problem is the body of every refusal (RFC 9457), save at OAuth endpoints,
 // which answer an [OAuthError].
 type Problem struct {

@@ -15,23 +15,27 @@ import (
 )
 
 type accountImportCmd struct {
-	dataFlags
-	File   string `arg:"" help:"Accounts as lines of JSON (.jsonl) or as a table (.csv)."`
-	DryRun bool   `help:"Check every line and change nothing."`
-	JSON   bool   `help:"Print JSON."`
+	targetFlags
+	File         string `arg:"" help:"Accounts as lines of JSON (.jsonl) or as a table (.csv)."`
+	DryRun       bool   `help:"Check every line and change nothing."`
+	SkipExisting bool   `help:"Leave out lines whose user name an account has already, as after an import that broke off."`
+	JSON         bool   `help:"Print JSON."`
 }
 
 func (accountImportCmd) Help() string {
 	return "Each line is an account: " + accountfile.Known() + "; only username and password_hash must be there. " +
 		"In a table the first line names the columns, and roles are separated by spaces. " +
 		"Password hashes may be of bcrypt, scrypt, PBKDF2 with SHA-256 or SHA-512, argon2id and argon2i; " +
-		"each is replaced by one of ours when its holder logs in. " +
-		"Where a line is bad, all bad lines are named and nothing is imported."
+		"each is replaced by one of ours when its holder logs in.\n\n" +
+		"Every line is checked first: where one is bad, all bad lines are named and nothing is imported. " +
+		"On the data of a stopped server the rest is one act, all or nothing. On a running one it is one act for every 500 lines, " +
+		"so that nobody waits; where it breaks off, you are told how far it came, and --skip-existing does the rest."
 }
 
 // importJSON is what --json prints.
 type importJSON struct {
 	Imported int             `json:"imported"`
+	Skipped  int             `json:"skipped"`
 	DryRun   bool            `json:"dry_run"`
 	Hashes   map[string]int  `json:"hashes,omitempty"`
 	Bad      []importBadJSON `json:"bad,omitempty"`
@@ -42,7 +46,7 @@ type importBadJSON struct {
 	Error string `json:"error"`
 }
 
-func (cmd *accountImportCmd) Run(ctx context.Context, c *console) error {
+func (cmd *accountImportCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	f, err := os.Open(cmd.File)
 	if err != nil {
 		return fmt.Errorf("reading the accounts: %w", err)
@@ -52,18 +56,19 @@ func (cmd *accountImportCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", cmd.File, err)
 	}
-	open := openOfflineOrMake
+	open := cmd.openOrMake
 	if cmd.DryRun {
-		open = openOffline
+		open = cmd.open
 	}
-	n, err := open(ctx, cmd.dataFlags, c)
+	r, err := open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
+	defer r.Close()
 	// Where lines could not be read the others are still checked, so that all
 	// faults are told at once.
-	hashes, err := n.admin.ImportAccounts(ctx, operator(), lines, cmd.DryRun || len(bad) > 0, c.importProgress(len(lines)))
+	mode := account.ImportMode{Dry: cmd.DryRun || len(bad) > 0, SkipExisting: cmd.SkipExisting}
+	done, err := r.importAccounts(ctx, lines, mode, c.importProgress(len(lines)))
 	more, isBad := errors.AsType[account.ImportError](err)
 	if err != nil && !isBad {
 		return err
@@ -72,7 +77,7 @@ func (cmd *accountImportCmd) Run(ctx context.Context, c *console) error {
 		slices.SortStableFunc(bad, func(a, b account.LineError) int { return cmp.Compare(a.Line, b.Line) })
 		return cmd.refuse(c, bad)
 	}
-	return cmd.report(c, len(lines), hashes)
+	return cmd.report(c, done)
 }
 
 func (cmd *accountImportCmd) refuse(c *console, bad account.ImportError) error {
@@ -89,29 +94,28 @@ func (cmd *accountImportCmd) refuse(c *console, bad account.ImportError) error {
 			fmt.Fprintln(c.err, printable(b.Error()))
 		}
 	}
-	what := "lines"
-	if len(bad) == 1 {
-		what = "line"
-	}
-	return hint(fmt.Errorf("%d bad %s in %s; nothing was imported", len(bad), what, cmd.File),
+	return hint(fmt.Errorf("%s in %s; nothing was imported", plural(int64(len(bad)), "bad line"), cmd.File),
 		"mend them, or take them out, and import the file again; --dry-run only checks")
 }
 
-func (cmd *accountImportCmd) report(c *console, all int, hashes map[string]int) error {
+func (cmd *accountImportCmd) report(c *console, done account.ImportResult) error {
 	if cmd.JSON {
-		shown := importJSON{Imported: all, DryRun: cmd.DryRun, Hashes: hashes}
+		shown := importJSON{Imported: done.Accounts, Skipped: done.Skipped, DryRun: cmd.DryRun, Hashes: done.Hashes}
 		if cmd.DryRun {
 			shown.Imported = 0
 		}
 		return c.json(shown)
 	}
 	if cmd.DryRun {
-		fmt.Fprintf(c.out, "%d accounts could be imported; nothing was changed\n", all)
+		fmt.Fprintf(c.out, "%d accounts could be imported; nothing was changed\n", done.Accounts)
 	} else {
-		fmt.Fprintf(c.out, "%d accounts were imported\n", all)
+		fmt.Fprintf(c.out, "%d accounts were imported\n", done.Accounts)
 	}
-	for _, scheme := range slices.Sorted(maps.Keys(hashes)) {
-		fmt.Fprintf(c.out, "  %d with %s\n", hashes[scheme], scheme)
+	for _, scheme := range slices.Sorted(maps.Keys(done.Hashes)) {
+		fmt.Fprintf(c.out, "  %d with %s\n", done.Hashes[scheme], scheme)
+	}
+	if done.Skipped > 0 {
+		fmt.Fprintf(c.out, "  %d left out, whose user names accounts have already\n", done.Skipped)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ type auditCmd struct {
 }
 
 func (auditCmd) Help() string {
-	return "Listing works on a running server (--server) too, the others on the data directory of one that is stopped. Listing and exporting are recorded."
+	return targetHelp + " Whoever reads the log is recorded."
 }
 
 type auditListCmd struct {

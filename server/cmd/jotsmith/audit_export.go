@@ -12,7 +12,7 @@ import (
 )
 
 type auditExportCmd struct {
-	dataFlags
+	targetFlags
 	File  string `arg:"" optional:"" placeholder:"FILE" help:"A new file; by default standard output."`
 	After uint64 `placeholder:"NUMBER" help:"Only records after this one, which an export before this ended with."`
 }
@@ -22,17 +22,17 @@ func (auditExportCmd) Help() string {
 		"It holds names and addresses: keep it as you keep the log."
 }
 
-func (cmd *auditExportCmd) Run(ctx context.Context, c *console) error {
-	n, err := openOffline(ctx, cmd.dataFlags, c)
+func (cmd *auditExportCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
-	defer n.Close()
+	defer r.Close()
 	p := c.progress("exporting")
 	var done audit.Result
 	err = cmd.to(c, func(w io.Writer) error {
 		var err error
-		done, err = n.admin.ExportAudit(ctx, operator(), w, cmd.After, p.at)
+		done, err = r.verifyAudit(ctx, cmd.After, audit.Head{}, w, p.at)
 		return err
 	})
 	p.end()
@@ -60,6 +60,27 @@ func (cmd *auditExportCmd) to(c *console, write func(io.Writer) error) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
+}
+
+// exportedAtOnce is how many records are fetched at a time.
+const exportedAtOnce = 2000
+
+// verifyAudit reads the audit log after a number part by part, verifies the
+// whole as [audit.VerifyExport] does and writes it to w.
+func (r *remote) verifyAudit(ctx context.Context, after uint64, known audit.Head, w io.Writer, progress func(done, all uint64)) (audit.Result, error) {
+	in, out := io.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		out.CloseWithError(audit.Join(out, after, exportedAtOnce, func(after uint64) (io.ReadCloser, error) {
+			return r.fetch(ctx, fmt.Sprintf("/v1/admin/audit/export?after=%d&limit=%d", after, exportedAtOnce))
+		}))
+	}()
+	defer func() {
+		in.Close()
+		<-ended
+	}()
+	return audit.VerifyExport(io.TeeReader(in, w), known, progress)
 }
 
 func records(n uint64) string { return plural(int64(n), "record") }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -13,14 +14,15 @@ import (
 )
 
 type auditVerifyCmd struct {
-	Data string    `default:"./jotsmith-data" env:"JOTSMITH_DATA" placeholder:"DIR" help:"The data directory whose log is verified (${default})."`
-	File string    `arg:"" optional:"" placeholder:"FILE" help:"Verify this export instead."`
+	targetFlags
+	File string    `arg:"" optional:"" placeholder:"FILE" help:"Verify this export instead of a server's log."`
 	Head notedHead `placeholder:"HEAD" help:"A head that was printed before and noted elsewhere. It must still stand in the log."`
 	JSON bool      `help:"Print JSON."`
 }
 
 func (auditVerifyCmd) Help() string {
-	return "Exits with 1 and names the first bad record where there is one. No root key is needed, and nothing is recorded. " +
+	return "Exits with 1 and names the first bad record where there is one. " +
+		"On the data directory of a stopped server no root key is needed, and nothing is recorded; a running server (--server) sends its whole log, which is recorded, and the chain is computed here. " +
 		"Whoever may write to the data could make the whole chain anew: note the head that is printed, apart from the data, and give it to --head the next time."
 }
 
@@ -43,10 +45,10 @@ type verified struct {
 	Reason  string `json:"reason,omitempty"`
 }
 
-func (cmd *auditVerifyCmd) Run(ctx context.Context, c *console) error {
+func (cmd *auditVerifyCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	began := time.Now()
 	p := c.progress("verifying")
-	r, err := cmd.verify(ctx, c, p)
+	r, err := cmd.verify(ctx, c, l, p)
 	p.end()
 	f, faulty := errors.AsType[*audit.Fault](err)
 	if err != nil && !faulty {
@@ -90,7 +92,7 @@ func are(n uint64) string {
 	return records(n) + " are"
 }
 
-func (cmd *auditVerifyCmd) verify(ctx context.Context, c *console, p *progress) (audit.Result, error) {
+func (cmd *auditVerifyCmd) verify(ctx context.Context, c *console, l *commandLine, p *progress) (audit.Result, error) {
 	if cmd.File != "" {
 		f, err := os.Open(cmd.File)
 		if err != nil {
@@ -102,6 +104,14 @@ func (cmd *auditVerifyCmd) verify(ctx context.Context, c *console, p *progress) 
 			err = hint(fmt.Errorf("%s: %w", cmd.File, err), "'jotsmith audit export FILE' writes one")
 		}
 		return r, err
+	}
+	if cmd.remote(l) {
+		r, err := openRemote(ctx, cmd.Server)
+		if err != nil {
+			return audit.Result{}, err
+		}
+		defer r.Close()
+		return r.verifyAudit(ctx, 0, audit.Head(cmd.Head), io.Discard, p.at)
 	}
 	dir, err := findDataDir(cmd.Data)
 	if err != nil {

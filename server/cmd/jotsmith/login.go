@@ -228,7 +228,7 @@ func openRemote(ctx context.Context, server string) (*remote, error) {
 			return nil, err
 		}
 	}
-	r.token = held.AccessToken
+	r.token, r.until = held.AccessToken, held.ExpiresAt
 	return r, nil
 }
 

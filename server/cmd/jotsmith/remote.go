@@ -33,9 +33,10 @@ const targetHelp = "These commands act on a running server (--server), or on the
 // commands see no difference.
 type remote struct {
 	base  string
-	token string // empty in this process
+	token string    // empty in this process
+	until time.Time // when the token expires; zero where that is nobody's concern
 	http  *http.Client
-	close func()
+	node  *node // of this process; nil for a running server
 }
 
 // open finds the server that is meant.
@@ -82,7 +83,7 @@ func (targetFlags) here(n *node, err error) (*remote, error) {
 		n.Close()
 		return nil, err
 	}
-	return &remote{base: "http://localhost", http: &http.Client{Transport: inProcess{h}}, close: n.Close}, nil
+	return &remote{base: "http://localhost", http: &http.Client{Transport: inProcess{h}}, node: n}, nil
 }
 
 // inProcess is a transport that calls a handler.
@@ -140,49 +141,36 @@ func newHTTPClient() *http.Client {
 }
 
 func (r *remote) Close() {
-	if r.close != nil {
-		r.close()
+	if r.node != nil {
+		r.node.Close()
 	}
 }
 
 // do sends in, where it is not nil, as JSON and reads the answer into out,
 // where that is not nil. path begins with a slash.
 func (r *remote) do(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
+	if in == nil {
+		return r.send(ctx, method, path, "", nil, out)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, r.base+path, body)
+	text, err := json.Marshal(in)
 	if err != nil {
 		return err
 	}
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	req.Header.Set("User-Agent", "jotsmith")
-	if r.token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.token)
-	}
-	resp, err := r.http.Do(req)
+	return r.send(ctx, method, path, "application/json", text, out)
+}
+
+// send sends a body of a media type and reads the answer as do does.
+func (r *remote) send(ctx context.Context, method, path, mediaType string, body []byte, out any) error {
+	answer, err := r.ask(ctx, method, path, mediaType, body)
 	if err != nil {
-		if e, ok := errors.AsType[*url.Error](err); ok {
-			err = e.Err // without the URL, which is said once
-		}
-		return hint(fmt.Errorf("asking %s: %w", r.base, err), "is it running, and is --server right?")
+		return err
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	defer answer.Close()
+	text, err := io.ReadAll(io.LimitReader(answer, maxAnswer))
 	if err != nil {
 		return fmt.Errorf("reading the answer of %s: %w", r.base, err)
 	}
-	if resp.StatusCode >= 300 {
-		return refusedBy(r.base, resp.StatusCode, text)
-	}
-	if out == nil || resp.StatusCode == http.StatusNoContent {
+	if out == nil || len(text) == 0 { // no content
 		return nil
 	}
 	if err := json.Unmarshal(text, out); err != nil {
@@ -191,8 +179,54 @@ func (r *remote) do(ctx context.Context, method, path string, in, out any) error
 	return nil
 }
 
+// fetch answers a body that is read as it comes.
+func (r *remote) fetch(ctx context.Context, path string) (io.ReadCloser, error) {
+	return r.ask(ctx, "GET", path, "", nil)
+}
+
+// ask answers the body of a success.
+func (r *remote) ask(ctx context.Context, method, path, mediaType string, body []byte) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, r.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if mediaType != "" {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	req.Header.Set("User-Agent", "jotsmith")
+	if !r.until.IsZero() && time.Until(r.until) < remoteTimeout { // as in a long export
+		next, err := openRemote(ctx, r.base)
+		if err != nil {
+			return nil, err
+		}
+		r.token, r.until = next.token, next.until
+	}
+	if r.token != "" {
+		req.Header.Set("Authorization", "Bearer "+r.token)
+	}
+	resp, err := r.http.Do(req)
+	if err != nil {
+		if e, ok := errors.AsType[*url.Error](err); ok {
+			err = e.Err // without the URL, which is said once
+		}
+		return nil, hint(fmt.Errorf("asking %s: %w", r.base, err), "is it running, and is --server right?")
+	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return nil, fmt.Errorf("reading the answer of %s: %w", r.base, err)
+	}
+	return nil, refusedBy(r.base, resp.StatusCode, text)
+}
+
 // A refusal is a problem document that a server has answered.
-type refusal struct{ wire.Problem }
+type refusal struct {
+	wire.Problem
+	Bad []wire.BadLine `json:"bad"`
+}
 
 func (r refusal) Error() string {
 	if r.Detail != "" {
@@ -208,18 +242,17 @@ func (r refusal) Is(target error) bool {
 }
 
 func refusedBy(base string, status int, text []byte) error {
-	var p wire.Problem
-	if json.Unmarshal(text, &p) != nil || p.Code == "" || p.Title == "" {
+	var r refusal
+	if json.Unmarshal(text, &r) != nil || r.Code == "" || r.Title == "" {
 		return hint(fmt.Errorf("%s answers %d, not as a Jotsmith server does", base, status), "is --server right?")
 	}
-	r := refusal{p}
 	switch {
-	case slices.Contains([]wire.Code{wire.CodeTokenExpired, wire.CodeTokenRevoked, wire.CodeTokenInvalid, wire.CodeTokenMissing}, p.Code):
+	case slices.Contains([]wire.Code{wire.CodeTokenExpired, wire.CodeTokenRevoked, wire.CodeTokenInvalid, wire.CodeTokenMissing}, r.Code):
 		return hint(r, "'jotsmith login --server %s' logs in again", base)
-	case p.Code == wire.CodeForbidden:
+	case r.Code == wire.CodeForbidden:
 		return hint(r, "an administrator can give you a role that has the permission, such as admin")
-	case p.Code == wire.CodeInternal:
-		return hint(r, "the server's log says more at id %s", p.ID)
+	case r.Code == wire.CodeInternal:
+		return hint(r, "the server's log says more at id %s", r.ID)
 	}
 	return r
 }

@@ -53,50 +53,74 @@ func (e ImportError) Error() string {
 	return fmt.Sprintf("%d lines cannot be imported; the first is line %d: %v", len(e), e[0].Line, e[0].Err)
 }
 
+// ImportMode says what an import does besides checking.
+type ImportMode struct {
+	Dry bool // nothing
+	// SkipExisting leaves out the lines whose user name an account has already,
+	// which stays as it is, so that an import whose answer was lost can be sent
+	// again.
+	SkipExisting bool
+}
+
+// An ImportResult says what an import has done, or would do.
+type ImportResult struct {
+	Accounts int            // that were made
+	Skipped  int            // lines that were left out
+	Hashes   map[string]int // how many password hashes of each scheme
+}
+
 // Import makes an account of each line. Every line is checked first; where one
-// is bad, an [ImportError] names all that are and nothing is imported. Where
-// dry, nothing is in any case. roles says what is wrong with roles. It answers how many password hashes of each
-// scheme there are. progress is told of each line that is checked, and again of
-// each that is inserted; inserting begins anew at 1.
-func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportLine, roles func([]string) error, dry bool, progress func(inserting bool, done int)) (map[string]int, error) {
+// is bad, an [ImportError] names all that are and nothing is imported. roles
+// says what is wrong with roles. progress is told of each line that is checked,
+// and again of each that is inserted; inserting begins anew at 1.
+func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportLine, roles func([]string) error, mode ImportMode, progress func(inserting bool, done int)) (ImportResult, error) {
 	importer, ok := s.store.(Importer)
 	if !ok {
-		return nil, errors.New("this store cannot import accounts")
+		return ImportResult{}, errors.New("this store cannot import accounts")
 	}
 	var bad ImportError
-	schemes := make(map[string]int)
+	result := ImportResult{Hashes: make(map[string]int)}
 	at := make(map[string]int) // user name → line
 	all := make([]Imported, 0, len(lines))
 	for i, l := range lines {
 		a, scheme, err := s.importable(ctx, l, roles)
 		if errors.Is(err, errStore) {
-			return nil, err
+			return ImportResult{}, err
+		}
+		progress(false, i+1)
+		skip := mode.SkipExisting && errors.Is(err, fault.ErrExists)
+		if skip {
+			err = nil
 		}
 		if first, twice := at[a.Username]; twice && a.Username != "" {
 			err = errors.Join(err, fmt.Errorf("user name %q stands in line %d already", a.Username, first))
 		} else {
 			at[a.Username] = l.Line
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			bad = append(bad, LineError{l.Line, err})
+		case skip:
+			result.Skipped++
+		default:
+			result.Hashes[scheme]++
+			all = append(all, a)
 		}
-		schemes[scheme]++
-		all = append(all, a)
-		progress(false, i+1)
 	}
 	if len(bad) > 0 {
 		slices.SortFunc(bad, func(a, b LineError) int { return cmp.Compare(a.Line, b.Line) })
-		return nil, bad
+		return ImportResult{}, bad
 	}
-	if dry {
-		return schemes, nil
+	result.Accounts = len(all)
+	if mode.Dry || len(all) == 0 {
+		return result, nil
 	}
 	err := importer.ImportAccounts(ctx, all, func(id ID) audit.Event { return event("account.import", id, actor) },
 		func(done int) { progress(true, done) })
 	if err != nil {
-		return nil, fmt.Errorf("importing: %w; nothing was imported", err)
+		return ImportResult{}, fmt.Errorf("importing: %w; nothing was imported", err)
 	}
-	return schemes, nil
+	return result, nil
 }
 
 // errStore marks what is wrong with the store and not with a line.

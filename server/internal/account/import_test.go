@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func TestImportedHashIsReplaced(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := open(t, account.Config{})
-			if _, err := f.Import(t.Context(), operator, []account.ImportLine{{Line: 1, Username: "alice", PasswordHash: c.hash}}, anyRoles, false, quietly); err != nil {
+			if _, err := f.Import(t.Context(), operator, []account.ImportLine{{Line: 1, Username: "alice", PasswordHash: c.hash}}, anyRoles, account.ImportMode{}, quietly); err != nil {
 				t.Fatal(err)
 			}
 			if err := f.try(t, "alice", "not "+c.password, home, nil); !errors.Is(err, account.ErrCredentials) {
@@ -74,11 +75,11 @@ func TestImport(t *testing.T) {
 	t.Parallel()
 	f := open(t, account.Config{})
 	var checked, inserted int
-	hashes, err := f.Import(t.Context(), operator, []account.ImportLine{
+	result, err := f.Import(t.Context(), operator, []account.ImportLine{
 		{Line: 1, Username: "Ada", DisplayName: "Ada L.", Roles: []string{"editor", "admin", "editor"}, PasswordHash: bcryptHash},
 		{Line: 2, Username: "bob", PasswordHash: pbkdf2Hash, Disabled: true, Claims: []byte(`{ "legacy_id": 7 }`)},
 		{Line: 4, Username: "carol", PasswordHash: bcryptHash},
-	}, anyRoles, false, func(inserting bool, done int) {
+	}, anyRoles, account.ImportMode{}, func(inserting bool, done int) {
 		if inserting {
 			inserted = done
 		} else {
@@ -88,8 +89,8 @@ func TestImport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fmt.Sprint(hashes) != "map[PBKDF2-sha512:1 bcrypt:2]" || checked != 3 || inserted != 3 {
-		t.Errorf("hashes %v, %d checked, %d inserted", hashes, checked, inserted)
+	if fmt.Sprint(result.Hashes) != "map[PBKDF2-sha512:1 bcrypt:2]" || checked != 3 || inserted != 3 {
+		t.Errorf("hashes %v, %d checked, %d inserted", result.Hashes, checked, inserted)
 	}
 	ada, err := f.Find(t.Context(), "ada")
 	if err != nil || !strings.HasPrefix(string(ada.ID), "acc_") || ada.DisplayName != "Ada L." || fmt.Sprint(ada.Roles) != "[admin editor]" || ada.Disabled || ada.External {
@@ -138,7 +139,7 @@ func TestImportAllOrNothing(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := f.Import(t.Context(), operator, lines, roles, false, quietly)
+	_, err := f.Import(t.Context(), operator, lines, roles, account.ImportMode{}, quietly)
 	bad, ok := errors.AsType[account.ImportError](err)
 	if !ok {
 		t.Fatalf("answers %v", err)
@@ -165,7 +166,7 @@ func TestImportAllOrNothing(t *testing.T) {
 		t.Error("an import that failed left events")
 	}
 
-	if _, err := f.Import(t.Context(), operator, []account.ImportLine{good}, roles, true, quietly); err != nil {
+	if _, err := f.Import(t.Context(), operator, []account.ImportLine{good}, roles, account.ImportMode{Dry: true}, quietly); err != nil {
 		t.Errorf("a dry run: %v", err)
 	}
 	if _, err := f.Find(t.Context(), "good"); !errors.Is(err, fault.ErrNotFound) {
@@ -173,7 +174,7 @@ func TestImportAllOrNothing(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := f.Import(gone, operator, []account.ImportLine{good}, roles, false, quietly); err == nil {
+	if _, err := f.Import(gone, operator, []account.ImportLine{good}, roles, account.ImportMode{}, quietly); err == nil {
 		t.Error("an import that was given up succeeded")
 	}
 }
@@ -249,4 +250,36 @@ func TestSetClaims(t *testing.T) {
 
 func eventOf(act string) audit.Event {
 	return audit.Event{Act: act, Outcome: audit.OK, Actor: operator}
+}
+
+// An import whose answer was lost is sent again: what is there already stays as
+// it is.
+func TestImportAgain(t *testing.T) {
+	t.Parallel()
+	f := open(t, account.Config{})
+	taken := f.create(t, "taken")
+	lines := []account.ImportLine{
+		{Line: 1, Username: "TAKEN", PasswordHash: bcryptHash, Roles: []string{"admin"}},
+		{Line: 2, Username: "new", PasswordHash: bcryptHash},
+	}
+	skip := account.ImportMode{SkipExisting: true}
+	dry, err := f.Import(t.Context(), operator, lines, anyRoles, account.ImportMode{SkipExisting: true, Dry: true}, quietly)
+	if err != nil || dry.Accounts != 1 || dry.Skipped != 1 {
+		t.Errorf("dry: %+v, %v", dry, err)
+	}
+	for i, want := range []account.ImportResult{{Accounts: 1, Skipped: 1}, {Skipped: 2}} {
+		r, err := f.Import(t.Context(), operator, lines, anyRoles, skip, quietly)
+		if err != nil || r.Accounts != want.Accounts || r.Skipped != want.Skipped {
+			t.Errorf("%d: %+v, %v", i, r, err)
+		}
+	}
+	if a, err := f.Find(t.Context(), "taken"); err != nil || a.Version != taken.Version || slices.Contains(a.Roles, "admin") {
+		t.Errorf("%+v, %v", a, err)
+	}
+	// To skip is not to look away.
+	twice := append(lines, account.ImportLine{Line: 3, Username: "Taken", PasswordHash: bcryptHash}, account.ImportLine{Line: 4, Username: "taken", PasswordHash: "x"})
+	_, err = f.Import(t.Context(), operator, twice, anyRoles, skip, quietly)
+	if bad, _ := errors.AsType[account.ImportError](err); len(bad) != 2 || bad[0].Line != 3 || bad[1].Line != 4 {
+		t.Errorf("%v", err)
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 )
@@ -90,6 +91,9 @@ func readJSON(r io.Reader) (lines []account.ImportLine, bad account.ImportError,
 // readObject reads the object of one line. encoding/json by itself would take a
 // member twice, and in any case.
 func readObject(text []byte) (l account.ImportLine, err error) {
+	if !utf8.Valid(text) {
+		return l, errors.New("not UTF-8")
+	}
 	if !json.Valid(text) {
 		return l, errors.New("not one JSON object")
 	}

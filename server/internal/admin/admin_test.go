@@ -139,7 +139,7 @@ var acts = map[string]struct {
 		return err
 	}},
 	"ImportAccounts": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
-		_, err := s.ImportAccounts(ctx, c, nil, true, nil)
+		_, err := s.ImportAccounts(ctx, c, nil, account.ImportMode{}, nil)
 		return err
 	}},
 	"ListSessions": {SessionsRead, func(ctx context.Context, s *Service, c Caller) error {
@@ -160,7 +160,7 @@ var acts = map[string]struct {
 		return err
 	}},
 	"ExportAudit": {AuditRead, func(ctx context.Context, s *Service, c Caller) error {
-		_, err := s.ExportAudit(ctx, c, nil, 0, nil)
+		_, err := s.ExportAudit(ctx, c, nil, 0, 0)
 		return err
 	}},
 	"ChangeAPI": {APIsWrite, func(ctx context.Context, s *Service, c Caller) error {

@@ -26,9 +26,9 @@ func (s *Service) ListAudit(ctx context.Context, caller Caller, q audit.Query) (
 	return p, nil
 }
 
-// ExportAudit writes the audit log from after a number on to w, its own event
-// included: see [audit.Export].
-func (s *Service) ExportAudit(ctx context.Context, caller Caller, w io.Writer, after uint64, progress func(done, all uint64)) (audit.Result, error) {
+// ExportAudit writes the audit log from after a number on to w, at most so many
+// records, its own event among them: see [audit.Export].
+func (s *Service) ExportAudit(ctx context.Context, caller Caller, w io.Writer, after, most uint64) (audit.Result, error) {
 	if err := allow(caller, AuditRead); err != nil {
 		return audit.Result{}, err
 	}
@@ -38,5 +38,5 @@ func (s *Service) ExportAudit(ctx context.Context, caller Caller, w io.Writer, a
 	if err := audit.Chain(ctx, s.c.Audit); err != nil {
 		return audit.Result{}, err
 	}
-	return audit.Export(ctx, s.c.Audit, w, after, progress)
+	return audit.Export(ctx, s.c.Audit, w, after, most)
 }

@@ -55,7 +55,7 @@ func TestADM05ReadingIsRecorded(t *testing.T) {
 			t.Errorf("full %v: listed %d, %v", full, len(page.Shown), err)
 		}
 		var b bytes.Buffer
-		_, err = s.ExportAudit(t.Context(), Operator("ada"), &b, 0, nil)
+		_, err = s.ExportAudit(t.Context(), Operator("ada"), &b, 0, 0)
 		if errors.Is(err, errFull) != full || (b.Len() == 0) != full {
 			t.Errorf("full %v: exported %d bytes, %v", full, b.Len(), err)
 		}

@@ -34,12 +34,12 @@ func (s *Service) SetAccountClaims(ctx context.Context, caller Caller, id accoun
 
 // ImportAccounts makes accounts as another system knows them, all of them or,
 // where a line is bad, none: see [account.Service.Import].
-func (s *Service) ImportAccounts(ctx context.Context, caller Caller, lines []account.ImportLine, dry bool, progress func(inserting bool, done int)) (map[string]int, error) {
+func (s *Service) ImportAccounts(ctx context.Context, caller Caller, lines []account.ImportLine, mode account.ImportMode, progress func(inserting bool, done int)) (account.ImportResult, error) {
 	if err := allow(caller, AccountsWrite); err != nil {
-		return nil, err
+		return account.ImportResult{}, err
 	}
 	mayHave := func(roles []string) error {
 		return errors.Join(s.reachesRoles(caller, roles), validRoles(roles))
 	}
-	return s.c.Accounts.Import(ctx, caller.Actor, lines, mayHave, dry, progress)
+	return s.c.Accounts.Import(ctx, caller.Actor, lines, mayHave, mode, progress)
 }

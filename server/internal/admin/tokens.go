@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,16 +21,20 @@ func (s *Service) IssueToken(ctx context.Context, caller Caller, id app.ID, audi
 	return s.c.Apps.Issue(ctx, caller.Actor, id, audience, scope)
 }
 
+// ErrToken says that text is no good token of this server.
+var ErrToken = errors.New("not a token that could be revoked")
+
 // RevokeToken revokes a token: a refresh token with its session, an access
-// token alone. It answers the id of what has ended. An error of package jwt
-// says why text is no good token of this server; session.ErrRefused that it is
-// no refresh token of it.
+// token alone. It answers the id of what has ended. ErrToken, which says why.
 func (s *Service) RevokeToken(ctx context.Context, caller Caller, text string) (string, error) {
 	if err := allow(caller, SessionsWrite); err != nil {
 		return "", err
 	}
 	if strings.HasPrefix(text, session.RefreshPrefix) {
 		id, err := s.c.Sessions.Presented(text)
+		if errors.Is(err, session.ErrRefused) {
+			return "", fmt.Errorf("%w: it is no refresh token of this server", ErrToken)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -43,8 +48,11 @@ func (s *Service) RevokeToken(ctx context.Context, caller Caller, text string) (
 		return "", fmt.Errorf("revoking a token: %w", err)
 	}
 	t, err := v.Verify(ctx, text)
-	if err != nil {
+	switch {
+	case errors.Is(err, jwt.ErrKeysUnavailable):
 		return "", err
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", ErrToken, err)
 	}
 	return t.ID(), s.c.Feed.EndToken(ctx, caller.Actor, t)
 }

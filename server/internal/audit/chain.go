@@ -114,9 +114,9 @@ func commit(salt, part []byte) Hash {
 
 // A Fault is what is wrong with a chain, as the first place where it is.
 type Fault struct {
-	Seq  uint64 // of the first record that is not as it was written
-	Torn bool   // nothing was changed, the end is missing from there on
-	Why  string
+	Seq  uint64 `json:"seq"`  // of the first record that is not as it was written
+	Torn bool   `json:"torn"` // nothing was changed, the end is missing from there on
+	Why  string `json:"why"`
 }
 
 func (f *Fault) Error() string {

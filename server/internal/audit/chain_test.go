@@ -202,7 +202,7 @@ func TestErased(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	var b bytes.Buffer
-	if _, err := audit.Export(t.Context(), m, &b, 0, nil); err != nil || bytes.Count(b.Bytes(), []byte("192.0.2.1")) != 9 {
+	if _, err := audit.Export(t.Context(), m, &b, 0, 0); err != nil || bytes.Count(b.Bytes(), []byte("192.0.2.1")) != 9 {
 		t.Errorf("%v\n%s", err, b.Bytes())
 	}
 	if r, err := audit.VerifyExport(&b, audit.Head{}, nil); err != nil || r.Erased != 1 {

@@ -13,8 +13,9 @@ import (
 )
 
 // An export is a text of JSON lines: a first one that says where it begins, an
-// entry each, and a last one that says where it ends, so that a file which was
-// cut off is told from a whole one.
+// entry each, and a last one that says where it ends, or that the log itself is
+// not as it was written, so that a file which was cut off is told from a whole
+// one.
 type (
 	first struct {
 		Format string `json:"format"`
@@ -22,6 +23,9 @@ type (
 	}
 	last struct {
 		Head string `json:"head"`
+	}
+	broken struct {
+		Fault Fault `json:"fault"`
 	}
 	line struct {
 		Seq       uint64          `json:"seq"`
@@ -42,13 +46,17 @@ const (
 	maxLine  = 256 << 10
 )
 
+// ErrNoRecord says that an export cannot begin where it was asked to.
+var ErrNoRecord = errors.New("there is no such record in the audit log")
+
 // ErrFormat says that a text is no export at all.
 var ErrFormat = errors.New("this is no export of an audit log")
 
-// Export writes the entries after a number. Each is checked first, and the
-// writing stops with a *[Fault] at one that is not as it was written, so that
-// what has a last line is good. It answers what it wrote.
-func Export(ctx context.Context, log Log, w io.Writer, after uint64, progress func(done, all uint64)) (Result, error) {
+// Export writes the entries after a number, at most so many; 0 is all. Each is
+// checked first, and the writing ends with a *[Fault], in its last line and as
+// its error, at one that is not as it was written. It answers what it wrote.
+// ErrNoRecord.
+func Export(ctx context.Context, log Log, w io.Writer, after, most uint64) (Result, error) {
 	var v Result
 	end, err := log.AuditHead(ctx)
 	if err != nil {
@@ -60,7 +68,7 @@ func Export(ctx context.Context, log Log, w io.Writer, after uint64, progress fu
 			return v, fmt.Errorf("reading the audit log: %w", err)
 		}
 		if len(before) == 0 || before[0].Seq != after {
-			return v, fmt.Errorf("there is no record %d in the audit log", after)
+			return v, fmt.Errorf("%w: %d", ErrNoRecord, after)
 		}
 		v.Head = before[0].Head()
 	}
@@ -68,33 +76,93 @@ func Export(ctx context.Context, log Log, w io.Writer, after uint64, progress fu
 	if err := write(out, first{format, v.Head.String()}); err != nil {
 		return v, err
 	}
+	err = v.export(ctx, log, out, end, most)
+	if f, ok := errors.AsType[*Fault](err); ok {
+		return v, errors.Join(err, write(out, broken{*f}), out.Flush())
+	}
+	if err != nil {
+		return v, err
+	}
+	if err := write(out, last{v.Head.String()}); err != nil {
+		return v, err
+	}
+	return v, out.Flush()
+}
+
+// export checks and writes entries up to end.
+func (v *Result) export(ctx context.Context, log Log, out io.Writer, end Head, most uint64) error {
 	for v.Head.Seq < end.Seq {
-		page, err := log.AuditAfter(ctx, v.Head.Seq, int(min(pageSize, end.Seq-v.Head.Seq)))
+		want := min(pageSize, end.Seq-v.Head.Seq)
+		if most > 0 {
+			if v.Records == most {
+				return nil // the rest is for who goes on from here
+			}
+			want = min(want, most-v.Records)
+		}
+		page, err := log.AuditAfter(ctx, v.Head.Seq, int(want))
 		if err != nil {
-			return v, fmt.Errorf("reading the audit log after record %d: %w", v.Head.Seq, err)
+			return fmt.Errorf("reading the audit log after record %d: %w", v.Head.Seq, err)
 		}
 		if len(page) == 0 {
 			break
 		}
 		for _, e := range page {
 			if err := v.add(e); err != nil {
-				return v, errors.Join(err, out.Flush())
+				return err
 			}
 			if err := write(out, newLine(e)); err != nil {
-				return v, fmt.Errorf("exporting record %d: %w", e.Seq, err)
+				return fmt.Errorf("exporting record %d: %w", e.Seq, err)
 			}
 		}
-		if progress != nil {
-			progress(v.Head.Seq, end.Seq)
+	}
+	return v.finish(end)
+}
+
+// Join writes exports that follow on each other as the one that they are parts
+// of. next answers the export of at most so many entries after a number; one of
+// fewer is the last. It verifies nothing: see [VerifyExport].
+func Join(w io.Writer, after, most uint64, next func(after uint64) (io.ReadCloser, error)) error {
+	for begun := false; ; begun = true {
+		part, err := next(after)
+		if err != nil {
+			return err
+		}
+		head, whole, err := join(w, bufio.NewReaderSize(part, 16<<10), begun, most)
+		part.Close()
+		if err != nil || whole {
+			return err
+		}
+		after = head.Seq
+	}
+}
+
+// join writes one part, without its first line where another has begun and
+// without its last where another may follow.
+func join(w io.Writer, in *bufio.Reader, begun bool, most uint64) (at Head, whole bool, err error) {
+	for n := uint64(0); ; n++ { // n entries and the first line have been read
+		text, err := readLine(in)
+		switch {
+		case err == io.EOF:
+			return at, false, fmt.Errorf("a part of the export ends without a last line: %w", io.ErrUnexpectedEOF)
+		case err != nil:
+			return at, false, fmt.Errorf("reading a part of the export: %w", err)
+		case n == 0 && begun:
+			continue
+		case n == most+1 && bytes.HasPrefix(text, []byte(`{"head":`)):
+			var l last
+			if err := parse(text, &l); err != nil {
+				return at, false, fmt.Errorf("the last line of a part of the export: %w", err)
+			}
+			at, err = ParseHead(l.Head)
+			return at, false, err
+		}
+		if _, err := w.Write(text); err != nil {
+			return at, false, err
+		}
+		if bytes.HasPrefix(text, []byte(`{"head":`)) || bytes.HasPrefix(text, []byte(`{"fault":`)) {
+			return at, true, nil
 		}
 	}
-	if err := v.finish(end); err != nil {
-		return v, errors.Join(err, out.Flush())
-	}
-	if err := write(out, last{v.Head.String()}); err != nil {
-		return v, err
-	}
-	return v, out.Flush()
 }
 
 // encode writes v the only way that is read again.
@@ -205,8 +273,16 @@ func VerifyExport(r io.Reader, known Head, progress func(done, all uint64)) (Res
 		case err != nil:
 			return v, fmt.Errorf("reading the export: %w", err)
 		}
-		if bytes.HasPrefix(text, []byte(`{"head":`)) {
+		switch {
+		case bytes.HasPrefix(text, []byte(`{"head":`)):
 			return v, v.end(text, in)
+		case bytes.HasPrefix(text, []byte(`{"fault":`)):
+			var l broken
+			if err := parse(text, &l); err != nil {
+				bad.Why = err.Error()
+				return v, bad
+			}
+			return v, &l.Fault
 		}
 		e, err := parseEntry(text)
 		if err != nil {

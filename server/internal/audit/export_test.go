@@ -13,7 +13,7 @@ import (
 func export(t testing.TB, m *memory, after uint64) string {
 	t.Helper()
 	var b strings.Builder
-	if _, err := audit.Export(t.Context(), m, &b, after, nil); err != nil {
+	if _, err := audit.Export(t.Context(), m, &b, after, 0); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -38,7 +38,7 @@ func TestExport(t *testing.T) {
 	if text := export(t, &memory{}, 0); strings.Count(text, "\n") != 2 {
 		t.Errorf("of nothing: %s", text)
 	}
-	if _, err := audit.Export(t.Context(), m, io.Discard, 1201, nil); err == nil {
+	if _, err := audit.Export(t.Context(), m, io.Discard, 1201, 0); err == nil {
 		t.Error("after a record that is not there")
 	}
 }
@@ -55,13 +55,104 @@ func TestExportOfADamagedLog(t *testing.T) {
 		m := filled(t, 12)
 		c.do(m)
 		var b bytes.Buffer
-		_, err := audit.Export(t.Context(), m, &b, 0, nil)
+		_, err := audit.Export(t.Context(), m, &b, 0, 0)
 		if f, ok := errors.AsType[*audit.Fault](err); !ok || f.Seq != c.bad {
 			t.Errorf("%s: %v", name, err)
 		}
-		if r, f, _ := verify(b.String(), audit.Head{}); f == nil || !f.Torn || r.Records != c.bad-1 {
+		if r, f, _ := verify(b.String(), audit.Head{}); f == nil || f.Seq != c.bad || f.Torn != (name == "torn") || r.Records != c.bad-1 {
 			t.Errorf("%s: what was written verifies as %+v, %v", name, r, f)
 		}
+	}
+}
+
+// Parts are the export that they are parts of, also where the log grows
+// meanwhile.
+func TestJoin(t *testing.T) {
+	t.Parallel()
+	for _, most := range []uint64{1, 5, 12, 13, 100} {
+		m := filled(t, 12)
+		var b strings.Builder
+		asked := 0
+		err := audit.Join(&b, 2, most, func(after uint64) (io.ReadCloser, error) {
+			if asked++; asked <= 3 && most > 1 {
+				if err := m.Record(t.Context(), example()); err != nil {
+					return nil, err
+				}
+				if err := audit.Chain(t.Context(), m); err != nil {
+					return nil, err
+				}
+			}
+			var part bytes.Buffer
+			_, err := audit.Export(t.Context(), m, &part, after, most)
+			return io.NopCloser(&part), err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, _, err := verify(b.String(), m.head); err != nil || r.Records != uint64(len(m.entries)-2) || b.String() != export(t, m, 2) {
+			t.Errorf("parts of %d: %+v, %v", most, r, err)
+		}
+	}
+}
+
+// What is wrong with any part, or with what lies between two, is found as if
+// they were one export.
+func TestADM06Join(t *testing.T) {
+	t.Parallel()
+	const most = 5
+	for name, c := range map[string]struct {
+		between func(*memory)                // after the first part was read
+		part    func(n int, s string) string // what comes of the nth
+		bad     uint64                       // 0: the joining fails
+		torn    bool
+	}{
+		"edited between two parts":  {func(m *memory) { m.entries[7].ID = "evt_other" }, nil, 8, false},
+		"the next is edited":        {func(m *memory) { m.entries[5].ID = "evt_other" }, nil, 6, false},
+		"cut off between two parts": {func(m *memory) { m.entries = m.entries[:8] }, nil, 9, true},
+		"a part is edited": {nil, func(_ int, s string) string {
+			return strings.Replace(s, `"seq":8,"id":"`, `"seq":8,"id":"x`, 1)
+		}, 8, false},
+		"a part comes twice": {nil, func(n int, s string) string {
+			if n == 1 {
+				return strings.NewReplacer(`"seq":7,`, `"seq":2,`).Replace(s)
+			}
+			return s
+		}, 7, false},
+		"a part ends early":      {nil, func(_ int, s string) string { return s[:len(s)/2] }, 0, false},
+		"a part has no end":      {nil, func(_ int, s string) string { return s[:strings.LastIndex(s, `{"head"`)] }, 0, false},
+		"a part ends in no head": {nil, func(_ int, s string) string { return s[:strings.LastIndex(s, `{"head"`)] + `{"head":"x"}` + "\n" }, 0, false},
+		"a part is empty":        {nil, func(int, string) string { return "" }, 0, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := filled(t, 12)
+			var b strings.Builder
+			n := 0
+			err := audit.Join(&b, 0, most, func(after uint64) (io.ReadCloser, error) {
+				if n == 1 && c.between != nil {
+					c.between(m)
+				}
+				var part bytes.Buffer
+				if _, err := audit.Export(t.Context(), m, &part, after, most); err != nil && c.bad == 0 {
+					return nil, err
+				}
+				text := part.String()
+				if c.part != nil {
+					text = c.part(n, text)
+				}
+				n++
+				return io.NopCloser(strings.NewReader(text)), nil
+			})
+			if c.bad == 0 {
+				if err == nil {
+					t.Error("joined")
+				}
+				return
+			}
+			if _, f, verr := verify(b.String(), audit.Head{}); err != nil || f == nil || f.Seq != c.bad || f.Torn != c.torn {
+				t.Errorf("%v, %v", err, verr)
+			}
+		})
 	}
 }
 

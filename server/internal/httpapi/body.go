@@ -16,7 +16,7 @@ import (
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// MaxBody bounds every request body.
+// MaxBody bounds request bodies, but for those that say otherwise.
 const MaxBody = 64 << 10
 
 // Members says which members a body may have: by name, a *string, *bool,
@@ -29,7 +29,7 @@ type Members map[string]any
 // are spelled in another case or come twice, null, and text that is no valid
 // Unicode are refused.
 func (c *Call) ReadJSON(r *http.Request, into Members) error {
-	body, err := c.body(r, "application/json")
+	body, err := c.ReadBody(r, "application/json", MaxBody)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func readTexts(d *json.Decoder) ([]string, error) {
 // ReadForm reads a body of application/x-www-form-urlencoded. Its errors are
 // refusals.
 func (c *Call) ReadForm(r *http.Request) (url.Values, error) {
-	body, err := c.body(r, "application/x-www-form-urlencoded")
+	body, err := c.ReadBody(r, "application/x-www-form-urlencoded", MaxBody)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,9 @@ func (c *Call) ReadForm(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-func (c *Call) body(r *http.Request, mediaType string) ([]byte, error) {
+// ReadBody reads a body of one media type and at most so many bytes. Its errors
+// are refusals.
+func (c *Call) ReadBody(r *http.Request, mediaType string, most int64) ([]byte, error) {
 	types := r.Header["Content-Type"]
 	if len(types) != 1 {
 		return nil, Refuse(wire.CodeUnsupportedMediaType, "Content-Type must be "+mediaType, nil)
@@ -182,9 +184,9 @@ func (c *Call) body(r *http.Request, mediaType string) ([]byte, error) {
 	if err != nil || got != mediaType || charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return nil, Refuse(wire.CodeUnsupportedMediaType, "Content-Type must be "+mediaType, nil)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, MaxBody))
+	body, err := io.ReadAll(http.MaxBytesReader(c.ResponseWriter, r.Body, most))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, Refuse(wire.CodeBodyTooLarge, fmt.Sprintf("at most %d bytes", MaxBody), nil)
+		return nil, Refuse(wire.CodeBodyTooLarge, fmt.Sprintf("at most %d bytes", most), nil)
 	}
 	if err != nil {
 		return nil, Refuse(wire.CodeInvalidRequest, "the body could not be read", err)

@@ -23,8 +23,9 @@ import (
 // A Refusal is an error together with how it is answered.
 type Refusal struct {
 	Code   wire.Code
-	Detail string // what the caller should do; never why a credential was refused
-	Cause  error  // for the log alone
+	Detail string         // what the caller should do; never why a credential was refused
+	Cause  error          // for the log alone
+	Bad    []wire.BadLine // of a body of many lines
 }
 
 func (r *Refusal) Error() string {
@@ -135,7 +136,10 @@ func (c *Call) refuse(err error) {
 	h["Cache-Control"] = noStore
 	h.Del("ETag")
 	h.Set("Content-Type", wire.MediaTypeProblem)
-	body, _ := json.Marshal(p) // strings and a number
+	body, _ := json.Marshal(struct { // strings and numbers
+		wire.Problem
+		Bad []wire.BadLine `json:"bad,omitempty"` // an extension member (RFC 9457 §3.2)
+	}{p, r.Bad})
 	if c.oauth {
 		if p.Status == http.StatusBadRequest {
 			h.Set("Content-Type", "application/json") // RFC 6749 §5.2

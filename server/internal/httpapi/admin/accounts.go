@@ -17,6 +17,7 @@ func (s server) accounts() []act {
 	return []act{
 		on("GET /accounts", admin.AccountsRead, s.listAccounts),
 		on("POST /accounts", admin.AccountsWrite, s.createAccount),
+		on("POST /import", admin.AccountsWrite, s.importAccounts),
 		on("GET /accounts/{id}", admin.AccountsRead, s.account),
 		on("PATCH /accounts/{id}", admin.AccountsWrite, s.changeAccount),
 		on("PUT /accounts/{id}/password", admin.AccountsWrite, s.setPassword),

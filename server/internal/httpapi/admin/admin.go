@@ -16,6 +16,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/app"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/claims"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -71,7 +72,7 @@ func Table() []Route {
 func table(service *admin.Service) []act {
 	s := server{service}
 	var all []act
-	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys(), s.apis(), s.roles(), s.apps(), s.auditLog()} {
+	for _, part := range [][]act{s.accounts(), s.sessions(), s.keys(), s.apis(), s.roles(), s.apps(), s.tokens(), s.auditLog()} {
 		all = append(all, part...)
 	}
 	return all
@@ -86,14 +87,18 @@ func on(pattern, permission string, serve handler) act {
 	return act{Route{method, wire.PathAdmin + path, permission}, serve}
 }
 
-// refusal answers what only this package's acts say.
+// refusal answers what only this package's acts say, where the route itself has
+// not answered.
 func refusal(err error) error {
+	if _, answered := errors.AsType[*httpapi.Refusal](err); answered {
+		return err
+	}
 	switch {
 	case errors.Is(err, admin.ErrForbidden):
 		return httpapi.Refuse(wire.CodeForbidden, err.Error(), err)
-	case errors.Is(err, admin.ErrRoles), errors.Is(err, catalog.ErrInvalid), errors.Is(err, app.ErrInvalid):
+	case errors.Is(err, admin.ErrToken), errors.Is(err, admin.ErrRoles), errors.Is(err, catalog.ErrInvalid), errors.Is(err, app.ErrInvalid):
 		return httpapi.Refuse(wire.CodeInvalidRequest, err.Error(), err)
-	case errors.Is(err, claims.ErrTemplate), errors.Is(err, account.ErrSubject), errors.Is(err, session.ErrAddress), errors.Is(err, mint.ErrTooLarge):
+	case errors.Is(err, audit.ErrNoRecord), errors.Is(err, claims.ErrTemplate), errors.Is(err, account.ErrSubject), errors.Is(err, session.ErrAddress), errors.Is(err, mint.ErrTooLarge):
 		return httpapi.Refuse(wire.CodeInvalidRequest, err.Error(), err)
 	case errors.Is(err, session.ErrReserved):
 		return httpapi.Refuse(wire.CodeForbidden, err.Error(), err)

@@ -14,6 +14,7 @@ import (
 func (s server) auditLog() []act {
 	return []act{
 		on("GET /audit", admin.AuditRead, s.listAudit),
+		on("GET /audit/export", admin.AuditRead, s.exportAudit),
 	}
 }
 
@@ -56,6 +57,32 @@ func (s server) listAudit(c *httpapi.Call, r *http.Request, by admin.Caller) err
 		answer.Next = strconv.FormatUint(page.Next, 10)
 	}
 	return c.JSON(http.StatusOK, answer)
+}
+
+// mostExported records are some megabytes, which anybody reads within the time
+// of an answer.
+const mostExported = 5000
+
+// exportAudit writes one part of the chain as it is verified. What goes wrong
+// after its first line is told by its end: see audit.Export.
+func (s server) exportAudit(c *httpapi.Call, r *http.Request, by admin.Caller) error {
+	var after, size string
+	if err := httpapi.ReadQuery(r, map[string]*string{"after": &after, "limit": &size}); err != nil {
+		return err
+	}
+	limit, err := httpapi.Limit(size, usualLimit, mostExported)
+	if err != nil {
+		return err
+	}
+	var seq uint64
+	if after != "" {
+		if seq, err = strconv.ParseUint(after, 10, 63); err != nil {
+			return httpapi.Refuse(wire.CodeInvalidRequest, "after is the number of a record", nil)
+		}
+	}
+	c.Header().Set("Content-Type", wire.MediaTypeLines)
+	_, err = s.admin.ExportAudit(r.Context(), by, c, seq, uint64(limit))
+	return err
 }
 
 // moment reads a time (RFC 3339); "" is none.

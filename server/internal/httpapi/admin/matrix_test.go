@@ -79,6 +79,9 @@ var calls = map[string]call{
 	"POST /v1/admin/accounts": {status: 201, body: func(n *node) any {
 		return wire.AccountCreate{Username: n.name("new"), Password: password, Roles: []string{"viewer"}}
 	}},
+	"POST /v1/admin/import": {status: 200, query: "?dry_run=false&existing=skip", body: func(n *node) any {
+		return lines(`{"username":"` + n.name("imported") + `","roles":["viewer"],"password_hash":"` + bcryptHash + `"}`)
+	}},
 	"GET /v1/admin/accounts/{id}":             {status: 200, ids: anAccount},
 	"PATCH /v1/admin/accounts/{id}":           {status: 200, ids: anAccount, body: body(`{"display_name":"Somebody"}`)},
 	"PUT /v1/admin/accounts/{id}/password":    {status: 204, ids: anAccount, body: body(wire.AccountPassword{Password: "fünf Kühe im Schnee"})},
@@ -122,7 +125,11 @@ var calls = map[string]call{
 	"POST /v1/admin/apps/{id}/secrets":            {status: 201, ids: anApp, body: body(`{"expires_in":3600}`)},
 	"DELETE /v1/admin/apps/{id}/secrets/{secret}": {status: 200, ids: anApp},
 
-	"GET /v1/admin/audit": {status: 200, query: "?act=account.&outcome=ok&since=2020-01-01T00:00:00Z&limit=3"},
+	"POST /v1/admin/apps/{id}/token": {status: 201, ids: anApp, body: body(wire.AppToken{Audience: tasks})},
+	"POST /v1/admin/tokens/revoke":   {status: 200, body: func(n *node) any { return wire.TokenRevoke{Token: n.another.tokens.RefreshToken} }},
+
+	"GET /v1/admin/audit":        {status: 200, query: "?act=account.&outcome=ok&since=2020-01-01T00:00:00Z&limit=3"},
+	"GET /v1/admin/audit/export": {status: 200, query: "?after=1&limit=3"},
 }
 
 var nobodys = [][]string{{"acc_nobody", "nothing"}, {strings.Repeat("x", 500), "nothing"}}
@@ -161,7 +168,7 @@ func TestADM01RouteByRoleByID(t *testing.T) {
 	has := func(c caller, permission string) bool {
 		return c.name == "admin" || strings.HasSuffix(c.name, " "+permission)
 	}
-	another := n.person("")
+	n.another = n.person("")
 	for _, c := range callers {
 		var roles []string
 		if c.role != "" {
@@ -201,7 +208,7 @@ func TestADM01RouteByRoleByID(t *testing.T) {
 				}
 				whose := [][]string{nil}
 				if use.ids != nil {
-					whose = append([][]string{use.ids(n, standing), use.ids(n, another)}, nobodys...)
+					whose = append([][]string{use.ids(n, standing), use.ids(n, n.another)}, nobodys...)
 				}
 				before := n.recorded()
 				var first wire.Problem

@@ -51,6 +51,8 @@ type node struct {
 	sessions *session.Service
 	apps     *app.Service
 	admin    *admin.Service
+	feed     *feed.Feed
+	another  person       // than those who ask
 	made     atomic.Int64 // names
 }
 
@@ -104,6 +106,7 @@ func open(t testing.TB) *node {
 	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: ring, Catalog: registered, Apps: n.apps, Audit: n.store, Feed: publisher, Issuer: issuer})
 	must(err)
 	must(publisher.Look(t.Context()))
+	n.feed = publisher
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
 		Issuer: issuer, Catalog: registered, Keys: ring.Keys(keyring.Access), Revocations: publisher.Local(), Sessions: n.sessions, Apps: n.apps,
 	})
@@ -147,7 +150,10 @@ func (n *node) person(scope string, roles ...string) person {
 	return person{a.ID, username, read[wire.TokenResponse](n.t, w, 200)}
 }
 
-// do sends a body, JSON where it is no string, through the handler.
+// lines are a body of JSON lines.
+type lines string
+
+// do sends a body, JSON where it is no text, through the handler.
 func (n *node) do(method, target string, body any, token string) *httptest.ResponseRecorder {
 	n.t.Helper()
 	var reader io.Reader
@@ -155,6 +161,8 @@ func (n *node) do(method, target string, body any, token string) *httptest.Respo
 	case nil:
 	case string:
 		reader = strings.NewReader(b)
+	case lines:
+		reader = strings.NewReader(string(b))
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
@@ -166,6 +174,9 @@ func (n *node) do(method, target string, body any, token string) *httptest.Respo
 	r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1234", 1+n.made.Load()%200)
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
+	}
+	if _, ok := body.(lines); ok {
+		r.Header.Set("Content-Type", wire.MediaTypeLines)
 	}
 	if strings.HasPrefix(target, "/oauth/") {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

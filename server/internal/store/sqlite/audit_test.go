@@ -246,11 +246,11 @@ func BenchmarkAuditVerify(b *testing.B) {
 		return err
 	})
 	each("export", func() error {
-		_, err := audit.Export(b.Context(), s, io.Discard, 0, nil)
+		_, err := audit.Export(b.Context(), s, io.Discard, 0, 0)
 		return err
 	})
 	var export bytes.Buffer
-	if _, err := audit.Export(b.Context(), s, &export, 0, nil); err != nil {
+	if _, err := audit.Export(b.Context(), s, &export, 0, 0); err != nil {
 		b.Fatal(err)
 	}
 	b.Logf("an export of %d bytes", export.Len())
