@@ -70,7 +70,7 @@ func NewIssuer(c IssuerConfig) (*Issuer, error) {
 	if !utf8.ValidString(c.Issuer) || !utf8.ValidString(c.Type) {
 		faults = append(faults, errors.New("text that is not UTF-8 in Issuer or Type"))
 	}
-	if c.Key == nil {
+	if absent(c.Key) {
 		faults = append(faults, errors.New("no Key: give a *jwk.PrivateKey or a *jwk.SecretKey"))
 	}
 	if len(faults) > 0 {
@@ -133,7 +133,14 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	b = appendOptional(b, "sid", c.SessionID)
 	b = appendOptional(b, "client_id", c.ClientID)
 	if len(c.Scope) > 0 {
-		b = appendMember(b, "scope", strings.Join(c.Scope, " "))
+		b = append(b, `,"scope":"`...)
+		for i, s := range c.Scope { // each of them isScope, which needs no escape
+			if i > 0 {
+				b = append(b, ' ')
+			}
+			b = append(b, s...)
+		}
+		b = append(b, '"')
 	}
 	if len(c.Roles) > 0 {
 		b = appendStrings(append(b, `,"roles":`...), c.Roles)
@@ -198,21 +205,31 @@ func appendCustom(dst []byte, custom any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("marshalling Custom: %w", err)
 	}
-	members, err := strictjson.Object(string(text), strictjson.MaxDepth, nil)
+	var room [16]strictjson.Member
+	members, err := strictjson.Object(string(text), strictjson.MaxDepth, room[:0])
 	if err != nil {
 		return nil, fmt.Errorf("reading Custom: %w", err)
 	}
 	for _, m := range members {
-		for _, name := range reserved {
-			// Another verifier may not tell "EXP" from "exp".
-			if strings.EqualFold(m.Name, name) {
-				return nil, fmt.Errorf("reserved name %s in Custom", strictjson.Quote(m.Name))
-			}
+		if isReserved(m.Name) {
+			return nil, fmt.Errorf("reserved name %s in Custom", strictjson.Quote(m.Name))
 		}
 		dst = appendString(append(dst, ','), m.Name)
 		dst = append(append(dst, ':'), m.Value...)
 	}
 	return dst, nil
+}
+
+// isReserved compares names whatever their case: another verifier may not tell
+// "EXP" from "exp".
+func isReserved(name string) bool {
+	for _, r := range reserved {
+		// A letter that folds to one of ASCII may take more bytes, never fewer.
+		if len(name) >= len(r) && strings.EqualFold(name, r) {
+			return true
+		}
+	}
+	return false
 }
 
 func appendOptional(dst []byte, name, value string) []byte {
