@@ -70,6 +70,11 @@ func readDocument(text string) (*document, error) {
 			if d.keyOps, ok = strictjson.Strings(m.Value, 16, nil); !ok {
 				return nil, errors.New("malformed JWK: \"key_ops\" is not an array of strings")
 			}
+			for i, op := range d.keyOps {
+				if slices.Contains(d.keyOps[:i], op) { // RFC 7517 §4.3
+					return nil, errors.New("malformed JWK: \"key_ops\" says the same twice")
+				}
+			}
 			d.hasOps = true
 		case "kid":
 			d.hasKid = true

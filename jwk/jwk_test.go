@@ -19,15 +19,23 @@ import (
 
 var pairs = slices.DeleteFunc(jwk.Algorithms(), jwk.Algorithm.Symmetric)
 
-// generated holds one key of each algorithm: RSA keys take long to make.
+// generated holds a key of each algorithm. RSA keys take long to make: RS* share
+// one, and PS* another.
 var generated = sync.OnceValue(func() map[jwk.Algorithm]*jwk.PrivateKey {
 	keys := make(map[jwk.Algorithm]*jwk.PrivateKey)
 	for _, alg := range pairs {
-		key, err := jwk.Generate(alg)
-		if err != nil {
-			panic(err)
+		first := alg
+		switch alg {
+		case jwk.RS384, jwk.RS512:
+			first = jwk.RS256
+		case jwk.PS384, jwk.PS512:
+			first = jwk.PS256
 		}
-		keys[alg] = key
+		if key := keys[first]; key != nil {
+			keys[alg] = must(jwk.ParsePrivatePEM(alg, "", must(key.PrivatePEM())))
+			continue
+		}
+		keys[alg] = must(jwk.Generate(alg))
 	}
 	return keys
 })

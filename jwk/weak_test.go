@@ -85,6 +85,24 @@ func TestJWS03WeakSecrets(t *testing.T) {
 			}
 		})
 	}
+	// RFC 7518 §3.2: at least as long as the hash's output.
+	for alg, size := range map[jwk.Algorithm]int{jwk.HS256: 32, jwk.HS384: 48, jwk.HS512: 64} {
+		long := []byte("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ+/")
+		for _, n := range []int{0, 1, 31, 32, 47, 48, 63, 64} {
+			_, err := jwk.NewHMAC(alg, long[:n], "k")
+			if (err == nil) != (n >= size) {
+				t.Errorf("%s with %d bytes: %v", alg, n, err)
+			}
+			_, err = jwk.DangerouslyNewHMAC(alg, long[:n], "k")
+			if (err == nil) != (n >= size) {
+				t.Errorf("%s with %d bytes, dangerously: %v", alg, n, err)
+			}
+		}
+		mac, err := must(jwk.GenerateSecret(alg)).AppendSignature(nil, []byte("m"))
+		if err != nil || len(mac) != size {
+			t.Errorf("%s: %d bytes, %v", alg, len(mac), err)
+		}
+	}
 	good := []byte("0123456789abcdefghijklmnopqrstuv")
 	for name, kid := range map[string]string{"empty": "", "too long": strings.Repeat("k", 201), "control": "a\nb", "not UTF-8": "\xff"} {
 		if _, err := jwk.NewHMAC(jwk.HS256, good, kid); err == nil {
@@ -234,16 +252,31 @@ func rocaModulus(t *testing.T) *big.Int {
 
 func TestJWS19WrongCurve(t *testing.T) {
 	t.Parallel()
-	for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P384(), elliptic.P521()} {
-		key, err := ecdsa.GenerateKey(curve, rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := jwk.NewECDSAPublic(jwk.ES256, &key.PublicKey, ""); err == nil {
-			t.Errorf("public key on %s accepted", curve.Params().Name)
-		}
-		if _, err := jwk.NewECDSAPrivate(jwk.ES256, key, ""); err == nil {
-			t.Errorf("private key on %s accepted", curve.Params().Name)
+	for alg, own := range map[jwk.Algorithm]elliptic.Curve{jwk.ES256: elliptic.P256(), jwk.ES384: elliptic.P384(), jwk.ES512: elliptic.P521()} {
+		for _, curve := range []elliptic.Curve{elliptic.P224(), elliptic.P256(), elliptic.P384(), elliptic.P521()} {
+			key := must(ecdsa.GenerateKey(curve, rand.Reader))
+			if _, err := jwk.NewECDSAPublic(alg, &key.PublicKey, ""); (err == nil) != (curve == own) {
+				t.Errorf("%s: public key on %s: %v", alg, curve.Params().Name, err)
+			}
+			if _, err := jwk.NewECDSAPrivate(alg, key, ""); (err == nil) != (curve == own) {
+				t.Errorf("%s: private key on %s: %v", alg, curve.Params().Name, err)
+			}
+			if curve == elliptic.P224() {
+				continue
+			}
+			text := must(must(jwk.NewECDSAPrivate(map[elliptic.Curve]jwk.Algorithm{elliptic.P256(): jwk.ES256, elliptic.P384(): jwk.ES384, elliptic.P521(): jwk.ES512}[curve], key, "")).MarshalPrivateJWK())
+			if _, err := jwk.ParsePrivate(with(t, text, "alg", string(alg))); (err == nil) != (curve == own) {
+				t.Errorf("%s: JWK on %s: %v", alg, curve.Params().Name, err)
+			}
+			// Without "alg" the curve decides.
+			var members map[string]string
+			if err := json.Unmarshal(text, &members); err != nil {
+				t.Fatal(err)
+			}
+			delete(members, "alg")
+			if key, err := jwk.ParsePrivate(must(json.Marshal(members))); err != nil || (key.Algorithm() == alg) != (curve == own) {
+				t.Errorf("%s without alg: %v, %v", curve.Params().Name, key, err)
+			}
 		}
 	}
 	good, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -267,7 +300,7 @@ func TestJWS19WrongCurve(t *testing.T) {
 	if _, err := jwk.NewECDSAPublic(jwk.EdDSA, &good.PublicKey, ""); err == nil {
 		t.Error("ECDSA key for EdDSA accepted")
 	}
-	for _, alg := range []string{"ES256K", "ES384", "none"} {
+	for _, alg := range []string{"ES256K", "ES384", "ES512", "ESP256", "none"} {
 		text := fmt.Sprintf(`{"kty":"EC","crv":"P-256","alg":%q,"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}`, alg)
 		if _, err := jwk.ParsePublic([]byte(text)); err == nil {
 			t.Errorf("P-256 key for %s accepted", alg)
@@ -277,6 +310,10 @@ func TestJWS19WrongCurve(t *testing.T) {
 
 func TestJWK06Purpose(t *testing.T) {
 	t.Parallel()
+	seventeen := ""
+	for i := range 15 {
+		seventeen += fmt.Sprintf(`,"op%d"`, i)
+	}
 	const x, d = `"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`, `"d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"`
 	for _, c := range []struct {
 		name, members string
@@ -292,9 +329,14 @@ func TestJWK06Purpose(t *testing.T) {
 		{"both", `,"key_ops":["sign","verify"]`, true, true},
 		{"encrypt", `,"key_ops":["encrypt"]`, false, false},
 		{"no operation", `,"key_ops":[]`, false, false},
+		{"one operation twice", `,"key_ops":["verify","sign","verify"]`, false, false},
+		{"operations null", `,"key_ops":null`, false, false},
+		{"an operation no string", `,"key_ops":["verify",1]`, false, false},
+		{"17 operations", `,"key_ops":["verify","sign"` + seventeen + `]`, false, false},
 		{"operations no array", `,"key_ops":"verify"`, false, false},
 		{"use sig, but encrypt", `,"use":"sig","key_ops":["encrypt"]`, false, false},
 		{"its algorithm", `,"alg":"EdDSA"`, true, true},
+		{"its algorithm, fully specified", `,"alg":"Ed25519"`, true, true},
 		{"another algorithm", `,"alg":"ES256"`, false, false},
 		{"no such algorithm", `,"alg":"none"`, false, false},
 		{"algorithm null", `,"alg":null`, false, false},
@@ -412,58 +454,64 @@ func must[T any](v T, err error) T {
 
 func TestJWS09ECDSA(t *testing.T) {
 	t.Parallel()
-	key := generated()[jwk.ES256]
-	message := []byte("message")
-	good, _ := key.AppendSignature(nil, message)
-	n := elliptic.P256().Params().N
-	fixed := func(r, s *big.Int) []byte {
-		return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...)
-	}
-	r, s := new(big.Int).SetBytes(good[:32]), new(big.Int).SetBytes(good[32:])
-	zero := new(big.Int)
-	max := new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1))
-	for _, c := range []struct {
-		name      string
-		signature []byte
-		ok        bool
-	}{
-		{"as made", good, true},
-		{"the other s", fixed(r, new(big.Int).Sub(n, s)), true},
-		{"r=0 s=0", fixed(zero, zero), false},
-		{"r=0", fixed(zero, s), false},
-		{"s=0", fixed(r, zero), false},
-		{"r=n", fixed(n, s), false},
-		{"s=n", fixed(r, n), false},
-		{"r=1 s=1", fixed(big.NewInt(1), big.NewInt(1)), false},
-		{"all ones", fixed(max, max), false},
-		{"swapped", fixed(s, r), false},
-		{"63 bytes", good[:63], false},
-		{"65 bytes", append(slices.Clone(good), 0), false},
-		{"zero before", append([]byte{0}, good...), false},
-		{"zeros before both", slices.Concat([]byte{0}, good[:32], []byte{0}, good[32:]), false},
-		{"DER", der(r, s), false},
-		{"empty", nil, false},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			if err := key.Public().Verify(message, c.signature); (err == nil) != c.ok {
-				t.Errorf("error %v", err)
+	for alg, curve := range map[jwk.Algorithm]elliptic.Curve{jwk.ES256: elliptic.P256(), jwk.ES384: elliptic.P384(), jwk.ES512: elliptic.P521()} {
+		key := generated()[alg]
+		message := []byte("message")
+		good, _ := key.AppendSignature(nil, message)
+		n := curve.Params().N
+		size := (curve.Params().BitSize + 7) / 8
+		fixed := func(r, s *big.Int) []byte {
+			return append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+		}
+		r, s := new(big.Int).SetBytes(good[:size]), new(big.Int).SetBytes(good[size:])
+		zero, one := new(big.Int), big.NewInt(1)
+		max := new(big.Int).Sub(new(big.Int).Lsh(one, uint(8*size)), one)
+		for _, c := range []struct {
+			name      string
+			signature []byte
+			ok        bool
+		}{
+			{"as made", good, true},
+			{"the other s", fixed(r, new(big.Int).Sub(n, s)), true},
+			{"r=0 s=0", fixed(zero, zero), false},
+			{"r=0", fixed(zero, s), false},
+			{"s=0", fixed(r, zero), false},
+			{"r=n", fixed(n, s), false},
+			{"s=n", fixed(r, n), false},
+			{"r=n s=0", fixed(n, zero), false},
+			{"r=1 s=1", fixed(one, one), false},
+			{"all ones", fixed(max, max), false},
+			{"swapped", fixed(s, r), false},
+			{"one byte less", good[:len(good)-1], false},
+			{"one byte more", append(slices.Clone(good), 0), false},
+			{"zero before", append([]byte{0}, good...), false},
+			{"zeros before both", slices.Concat([]byte{0}, good[:size], []byte{0}, good[size:]), false},
+			{"DER", der(r, s), false},
+			{"empty", nil, false},
+		} {
+			t.Run(string(alg)+" "+c.name, func(t *testing.T) {
+				t.Parallel()
+				if err := key.Public().Verify(message, c.signature); (err == nil) != c.ok {
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+		// Short r and s are filled up to their width: on P-256 and P-384 1 of 128
+		// messages has one, on P-521 every other.
+		messages := map[jwk.Algorithm]int{jwk.ES256: 600, jwk.ES384: 200, jwk.ES512: 20}[alg]
+		short := 0
+		for i := range messages {
+			m := []byte(fmt.Sprint(i))
+			signature, err := key.AppendSignature(nil, m)
+			if err != nil || len(signature) != 2*size || key.Public().Verify(m, signature) != nil {
+				t.Fatalf("%s: message %d: %x, %v", alg, i, signature, err)
 			}
-		})
-	}
-	// Short r and s are filled up to their width: 1 of 128 messages has one.
-	short := 0
-	for i := range 600 {
-		m := []byte(fmt.Sprint(i))
-		signature, err := key.AppendSignature(nil, m)
-		if err != nil || len(signature) != 64 || key.Public().Verify(m, signature) != nil {
-			t.Fatalf("message %d: %x, %v", i, signature, err)
+			if signature[0] == 0 || signature[size] == 0 {
+				short++
+			}
 		}
-		if signature[0] == 0 || signature[32] == 0 {
-			short++
-		}
+		t.Logf("%s: %d of %d signatures have a short half", alg, short, messages)
 	}
-	t.Logf("%d of 600 signatures have a short half", short)
 }
 
 func der(r, s *big.Int) []byte {
