@@ -102,6 +102,9 @@ func TestIssueRefuses(t *testing.T) {
 	if n := strings.Count(err.Error(), "\n"); n != 1 {
 		t.Errorf("not both faults at once: %v", err)
 	}
+	if issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerName, Key: (*jwk.PrivateKey)(nil)}); issuer != nil || err == nil {
+		t.Error("a nil pointer was taken for a key")
+	}
 	tight, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: issuerName, Key: newKey(t, jwk.HS256), MaxSize: 100})
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -82,19 +83,20 @@ func (p *Policy) faults() (faults []error) {
 		}
 	}
 	fault(p.Issuer == "", "Issuer is empty: name who issues the tokens")
-	fault(p.Keys == nil, "Keys is nil: give a key set, such as a *jwk.Set")
+	fault(absent(p.Keys), "Keys is nil: give a key set, such as a *jwk.Set")
 	fault(len(p.Audiences) == 0 && !p.DangerouslyAcceptAnyAudience,
 		"Audiences is empty: name this API as its tokens do, or any API's tokens would open it")
 	fault(len(p.Audiences) != 0 && p.DangerouslyAcceptAnyAudience,
 		"Audiences and DangerouslyAcceptAnyAudience contradict each other")
 	fault(slices.Contains(p.Audiences, ""), "Audiences holds an empty name")
-	fault(p.Revocations == nil && !p.DangerouslyIgnoreRevocation,
+	fault(absent(p.Revocations) && !p.DangerouslyIgnoreRevocation,
 		"Revocations is nil: revoked tokens would be accepted until they expire")
 	fault(p.Revocations != nil && p.DangerouslyIgnoreRevocation,
 		"Revocations and DangerouslyIgnoreRevocation contradict each other")
 	for _, alg := range p.Algorithms {
 		fault(!alg.Known(), fmt.Sprintf("Algorithms holds %q, which does not exist", alg))
 	}
+	fault(p.SingleUse != nil && absent(p.SingleUse), "SingleUse holds a nil pointer")
 	fault(slices.Contains(p.RequiredClaims, ""), "RequiredClaims holds an empty name")
 	fault(p.MaxAge != 0 && (p.MaxAge < time.Second || p.MaxAge%time.Second != 0), "MaxAge is not a whole number of seconds")
 	fault(p.MaxAge != 0 && p.DangerouslyIgnoreExpiry, "MaxAge and DangerouslyIgnoreExpiry contradict each other")
@@ -103,6 +105,13 @@ func (p *Policy) faults() (faults []error) {
 	fault(p.Leeway > maxLeeway, "Leeway is over 10 minutes: set the clocks instead")
 	fault(p.MaxSize < 0 || p.MaxSize > maxMaxSize, "MaxSize is not between 0 and 64 MiB")
 	return faults
+}
+
+// absent reports whether v, an interface, holds nothing or a nil pointer, such as
+// what a function returns beside an error that nobody looked at.
+func absent(v any) bool {
+	value := reflect.ValueOf(v)
+	return !value.IsValid() || value.Kind() == reflect.Pointer && value.IsNil()
 }
 
 // policy is a Policy without faults, filled in, and what it has seen.

@@ -60,7 +60,7 @@ type ReplayCache struct {
 	ends endings // of used, the next first
 	// forgotten is the latest end of what was forgotten. What ends no later may
 	// have been used before, which matters only if the clock was set back.
-	forgotten time.Time
+	forgotten int64
 }
 
 // maxReplays bounds a [ReplayCache] at about 1.5 GiB.
@@ -77,9 +77,10 @@ func NewReplayCache(limit int) (*ReplayCache, error) {
 
 // Use implements [Replays].
 func (c *ReplayCache) Use(_ context.Context, id [32]byte, now, until time.Time) error {
+	end := until.Add(time.Second - 1).Unix() // whole seconds, rounded up
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.ends) > 0 && !c.ends[0].at.After(now) {
+	for len(c.ends) > 0 && c.ends[0].at <= now.Unix() {
 		e := heap.Pop(&c.ends).(ending)
 		delete(c.used, e.id)
 		c.forgotten = e.at
@@ -87,27 +88,28 @@ func (c *ReplayCache) Use(_ context.Context, id [32]byte, now, until time.Time) 
 	if _, ok := c.used[id]; ok {
 		return ErrReplayed
 	}
-	if !until.After(c.forgotten) {
+	if end <= c.forgotten {
 		return fmt.Errorf("%w, perhaps: the clock was set back", ErrReplayed)
 	}
 	if len(c.used) >= c.limit {
 		return fmt.Errorf("%w: it holds %d tokens, and none has expired", ErrReplaysUnavailable, c.limit)
 	}
 	c.used[id] = struct{}{}
-	heap.Push(&c.ends, ending{id, until})
+	heap.Push(&c.ends, ending{id, end})
 	return nil
 }
 
+// ending is when a use may be forgotten, in seconds since the epoch.
 type ending struct {
 	id [32]byte
-	at time.Time
+	at int64
 }
 
 // endings is a heap.
 type endings []ending
 
 func (e endings) Len() int           { return len(e) }
-func (e endings) Less(i, j int) bool { return e[i].at.Before(e[j].at) }
+func (e endings) Less(i, j int) bool { return e[i].at < e[j].at }
 func (e endings) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
 func (e *endings) Push(x any)        { *e = append(*e, x.(ending)) }
 func (e *endings) Pop() any {
