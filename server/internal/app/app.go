@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -25,6 +26,15 @@ type ID string
 func NewID() ID { return ID(prefix + strings.ToLower(rand.Text())) }
 
 const prefix = "app_"
+
+// shown is an id as errors name it. What is none is not repeated: people put
+// secrets there.
+func (id ID) shown() string {
+	if !Is(string(id)) {
+		return "(no id of an app)"
+	}
+	return fmt.Sprintf("%.40q", string(id))
+}
 
 // Is says whether a subject is an app.
 func Is(subject string) bool { return strings.HasPrefix(subject, prefix) }

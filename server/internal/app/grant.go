@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
@@ -30,17 +32,18 @@ func (s *Service) Authenticate(ctx context.Context, actor audit.Actor, id ID, se
 	e, err := s.read(ctx, id)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		return Client{}, fmt.Errorf("%w: there is no app %.40q", ErrCredentials, id)
+		return Client{}, fmt.Errorf("%w: there is no app %s", ErrCredentials, id.shown())
 	case err != nil:
-		return Client{}, fmt.Errorf("reading app %s: %w", id, err)
+		return Client{}, fmt.Errorf("reading app %s: %w", id.shown(), err)
 	}
 	now := s.Now()
 	found, ok := e.app.matches(secret, now)
 	switch {
 	case !ok:
-		s.failed(ctx, e, actor, now)
+		s.failed(ctx, e, actor, now, "wrong secret")
 		return Client{}, fmt.Errorf("%w: not a living secret of %s", ErrCredentials, id)
 	case e.app.Disabled:
+		s.failed(ctx, e, actor, now, "disabled")
 		return Client{}, fmt.Errorf("%w: %s is disabled", ErrCredentials, id)
 	}
 	s.used(ctx, e, found, now)
@@ -84,7 +87,7 @@ func (s *Service) Grant(c Client, audience, scope string) (Token, error) {
 	if c.App.Life != 0 {
 		life = c.App.Life
 	}
-	return s.mint(c, api, scopes, life)
+	return s.mint(c, now, api, scopes, life)
 }
 
 // Issue is Grant for an operator, who needs no secret. It is on record.
@@ -92,25 +95,42 @@ func (s *Service) Issue(ctx context.Context, actor audit.Actor, id ID, audience,
 	a, asOf, err := s.Store.App(ctx, id)
 	switch {
 	case err != nil:
-		return Token{}, fmt.Errorf("app %s: %w", id, err)
+		return Token{}, fmt.Errorf("app %s: %w", id.shown(), err)
 	case a.Disabled:
-		return Token{}, fmt.Errorf("app %s: %w: it is disabled", id, ErrInvalid)
+		return Token{}, fmt.Errorf("app %s: %w: it is disabled", id.shown(), ErrInvalid)
 	}
 	t, err := s.Grant(Client{a, asOf}, audience, scope)
 	if err != nil {
 		return Token{}, err
 	}
+	jti, err := tokenID(t.AccessToken)
+	if err != nil {
+		return Token{}, err
+	}
 	e := event("token.issue", id, actor)
-	e.Targets["audience"] = t.Audience
+	e.Targets["token"], e.Targets["audience"], e.Targets["scope"] = jti, t.Audience, t.Scope
 	if err := s.Store.Record(ctx, e); err != nil {
 		return Token{}, fmt.Errorf("recording that a token was issued: %w", err)
 	}
 	return t, nil
 }
 
+// tokenID reads the jti of a token that was just made.
+func tokenID(compact string) (string, error) {
+	u, err := jwt.Inspect(compact)
+	if err != nil {
+		return "", err
+	}
+	var c struct {
+		ID string `json:"jti"`
+	}
+	err = json.Unmarshal([]byte(u.Claims()), &c)
+	return c.ID, err
+}
+
 const maxScope = 1024
 
-func (s *Service) mint(c Client, api catalog.API, scopes []string, life time.Duration) (Token, error) {
+func (s *Service) mint(c Client, now *catalog.Catalog, api catalog.API, scopes []string, life time.Duration) (Token, error) {
 	issuedAt := c.asOf.Truncate(time.Second)
 	if issuedAt.Before(c.App.ValidFrom) {
 		issuedAt = c.App.ValidFrom
@@ -124,7 +144,7 @@ func (s *Service) mint(c Client, api catalog.API, scopes []string, life time.Dur
 		Roles:     c.App.Roles,
 		IssuedAt:  issuedAt,
 		Life:      life,
-		Claims:    append(s.Catalog.Now().Claims(api, c.App.Roles), c.App.Claims),
+		Claims:    append(now.Claims(api, c.App.Roles), c.App.Claims),
 	})
 	if err != nil {
 		return Token{}, err
@@ -139,24 +159,25 @@ func (s *Service) Standing(ctx context.Context, id ID) (App, error) {
 	e, err := s.read(ctx, id)
 	switch {
 	case errors.Is(err, fault.ErrNotFound):
-		return App{}, fmt.Errorf("%w: there is no app %.40q", ErrCredentials, id)
+		return App{}, fmt.Errorf("%w: there is no app %s", ErrCredentials, id.shown())
 	case err != nil:
-		return App{}, fmt.Errorf("reading app %s: %w", id, err)
+		return App{}, fmt.Errorf("reading app %s: %w", id.shown(), err)
 	case e.app.Disabled:
 		return App{}, fmt.Errorf("%w: %s is disabled", ErrCredentials, id)
 	}
 	return e.app, nil
 }
 
-// failed records a wrong secret, at most once a minute for each app.
-func (s *Service) failed(ctx context.Context, e *entry, actor audit.Actor, now time.Time) {
+// failed records that an app could not show who it is, at most once a minute for
+// each app.
+func (s *Service) failed(ctx context.Context, e *entry, actor audit.Actor, now time.Time, rule string) {
 	if !e.failedAt.due(now) {
 		return
 	}
 	ev := event("app.authenticate", e.app.ID, actor)
-	ev.Outcome, ev.Rule = audit.Refused, "wrong secret"
+	ev.Outcome, ev.Rule = audit.Refused, rule
 	if err := s.Store.Record(ctx, ev); err != nil {
-		s.Log.WarnContext(ctx, "recording a wrong secret", "app", string(e.app.ID), "err", err)
+		s.Log.WarnContext(ctx, "recording that an app was refused", "app", string(e.app.ID), "err", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"time"
 
@@ -12,8 +13,9 @@ import (
 )
 
 const (
-	secretPrefix = "jsc_"
-	secretSize   = 32
+	secretPrefix   = "jsc_"
+	secretSize     = 32
+	secretIDPrefix = "sec_"
 )
 
 // newSecret makes a secret: the text that is shown once, and what is kept.
@@ -23,7 +25,7 @@ func newSecret(now, expires time.Time) (string, Secret) {
 	text := secretPrefix + base64.RawURLEncoding.EncodeToString(raw)
 	text += checksum.Of(text)
 	return text, Secret{
-		ID: "sec_" + strings.ToLower(rand.Text()), Hash: sha256.Sum256([]byte(text)),
+		ID: secretIDPrefix + strings.ToLower(rand.Text()), Hash: sha256.Sum256([]byte(text)),
 		CreatedAt: now, ExpiresAt: expires,
 	}
 }
@@ -42,6 +44,15 @@ func (a App) matches(text string, now time.Time) (Secret, bool) {
 		return Secret{}, false
 	}
 	return a.Secrets[found], true
+}
+
+// shownSecret is the id of a secret as errors name it, where it is one: people
+// put the secret itself there.
+func shownSecret(id string) string {
+	if !strings.HasPrefix(id, secretIDPrefix) {
+		return "(no id of a secret)"
+	}
+	return fmt.Sprintf("%.40q", id)
 }
 
 // Living says whether the secret has not expired.

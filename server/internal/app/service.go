@@ -100,7 +100,7 @@ func (s *Service) Create(ctx context.Context, actor audit.Actor, n NewApp) (App,
 func (s *Service) Get(ctx context.Context, id ID) (App, error) {
 	a, _, err := s.Store.App(ctx, id)
 	if err != nil {
-		return App{}, fmt.Errorf("app %s: %w", id, err)
+		return App{}, fmt.Errorf("app %s: %w", id.shown(), err)
 	}
 	return a, nil
 }
@@ -137,9 +137,13 @@ func (s *Service) Set(ctx context.Context, actor audit.Actor, id ID, e Edit) (Ap
 // that it has.
 func (s *Service) SetDisabled(ctx context.Context, actor audit.Actor, id ID, disabled bool) (App, error) {
 	return s.change(ctx, id, func(a App, now time.Time) (Step, error) {
+		was := a.Disabled
 		a.Disabled = disabled
-		if !disabled {
+		switch {
+		case !disabled:
 			return Step{App: a, Event: event("app.enable", id, actor)}, nil
+		case was: // no token was made since
+			return Step{App: a, Event: event("app.disable", id, actor)}, nil
 		}
 		return revoke(a, now, event("app.disable", id, actor)), nil
 	})
@@ -187,7 +191,7 @@ func (s *Service) RevokeSecret(ctx context.Context, actor audit.Actor, id ID, se
 	return s.change(ctx, id, func(a App, now time.Time) (Step, error) {
 		i := slices.IndexFunc(a.Secrets, func(s Secret) bool { return s.ID == secret })
 		if i < 0 {
-			return Step{}, fmt.Errorf("secret %s: %w", secret, fault.ErrNotFound)
+			return Step{}, fmt.Errorf("secret %s: %w", shownSecret(secret), fault.ErrNotFound)
 		}
 		a.Secrets = slices.Delete(slices.Clone(a.Secrets), i, i+1)
 		e := event("app.secret.revoke", id, actor)
@@ -217,7 +221,7 @@ func (s *Service) change(ctx context.Context, id ID, act func(App, time.Time) (S
 	defer s.cache.drop(id)
 	a, err := s.Store.ChangeApp(ctx, id, act)
 	if err != nil {
-		return App{}, fmt.Errorf("app %s: %w", id, err)
+		return App{}, fmt.Errorf("app %s: %w", id.shown(), err)
 	}
 	return a, nil
 }
