@@ -6,21 +6,49 @@ cd "$(dirname "$0")/.."
 
 say() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
 
+install() { # install PACKAGE...: Debian packages, where that may be done
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return
+	say "installing $*"
+	apt-get install -y -q "$@" >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q "$@" >/dev/null; }
+}
+
 need() { # need COMMAND PACKAGE: a program, and the Debian package that has it
-	command -v "$1" >/dev/null && return
-	if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-		say "installing $2"
-		apt-get install -y -q "$2" >/dev/null || { apt-get update -q >/dev/null && apt-get install -y -q "$2" >/dev/null; }
-	else
+	command -v "$1" >/dev/null || install "$2" || {
 		printf 'the tests need %s: install the package %s, then run make test again\n' "$1" "$2" >&2
 		exit 1
-	fi
+	}
+}
+
+want() { # want "PACKAGE..." COMMAND...: packages without which COMMAND fails and some tests are skipped
+	local packages=$1
+	shift
+	# shellcheck disable=SC2086 # several packages are several words
+	"$@" >/dev/null 2>&1 || install $packages || {
+		printf 'left out: tests against libraries of other languages; they need the packages %s\n' "$packages" >&2
+		[ "${CI:-}" != true ] || exit 1
+	}
 }
 
 command -v go >/dev/null || { echo "the tests need Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
 need git git
 need curl curl
 need gcc gcc # the race detector
+
+# What tokens and keys are exchanged with, in the end-to-end tests.
+want "python3-jwt python3-cryptography" /usr/bin/python3 -c 'import jwt, cryptography'
+want python3-jwcrypto /usr/bin/python3 -c 'import jwcrypto'
+want "ruby ruby-jwt" ruby -e 'require "jwt"'
+want "nodejs npm" command -v npm
+interop=server/e2e/interop
+if command -v npm >/dev/null && ! cmp -s $interop/package-lock.json $interop/node_modules/.installed; then
+	say "installing npm packages"
+	if npm ci --prefix $interop --ignore-scripts --no-audit --no-fund --loglevel=error; then
+		cp $interop/package-lock.json $interop/node_modules/.installed
+	else
+		printf 'left out: tests against npm packages; they need npm ci in %s\n' "$interop" >&2
+		[ "${CI:-}" != true ] || exit 1
+	fi
+fi
 
 scripts/check.sh
 
