@@ -2,19 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"net/url"
-	"strconv"
 
 	"github.com/jotsmith/jotsmith/wire"
 )
 
 type accountListCmd struct {
-	targetFlags
-	Role  string `placeholder:"ROLE" help:"Only those that hold this role."`
-	Limit int    `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
-	After string `placeholder:"USERNAME" help:"Only those after this user name."`
-	JSON  bool   `help:"Print JSON."`
+	pageFlags
+	Role     string `placeholder:"ROLE" help:"Only those that hold this role."`
+	Disabled string `enum:",true,false" default:"" placeholder:"BOOL" help:"Only those that may not log in (true), or only those that may (false)."`
+	After    string `placeholder:"USERNAME" help:"Only those after this user name."`
 }
 
 // accountList is what --json prints. Next is what --after takes to go on; it
@@ -25,43 +21,24 @@ type accountList struct {
 }
 
 func (cmd *accountListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
-	if cmd.Limit < 1 || cmd.Limit > 1000 {
-		return usagef("--limit %d is outside 1 to 1000", cmd.Limit)
-	}
 	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	query := url.Values{"limit": {strconv.Itoa(cmd.Limit)}}
-	for name, value := range map[string]string{"after": cmd.After, "role": cmd.Role} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
 	var found wire.AccountList
-	if err := r.do(ctx, "GET", "/v1/admin/accounts?"+query.Encode(), nil, &found); err != nil {
+	query := cmd.query(map[string]string{"after": cmd.After, "role": cmd.Role, "disabled": cmd.Disabled})
+	if err := r.do(ctx, "GET", "/v1/admin/accounts"+query, nil, &found); err != nil {
 		return err
 	}
-	all := found.Accounts
 	list := accountList{Accounts: []accountJSON{}, Next: found.Next}
 	var rows [][]string
-	for _, a := range all {
+	for _, a := range found.Accounts {
 		list.Accounts = append(list.Accounts, newAccountJSON(a))
 		rows = append(rows, []string{a.Username, a.DisplayName, roles(a), state(a), a.CreatedAt.Format("2006-01-02"), a.ID})
 	}
-	switch {
-	case cmd.JSON:
-		return c.json(list)
-	case len(all) == 0:
-		fmt.Fprintln(c.err, "No accounts.")
-		return nil
-	}
-	if err := c.table([]string{"USERNAME", "NAME", "ROLES", "STATE", "CREATED", "ID"}, rows); err != nil {
-		return err
-	}
-	if list.Next != "" {
-		fmt.Fprintf(c.err, "There may be more: --after %s\n", list.Next)
-	}
-	return nil
+	return cmd.show(c, list, listing{
+		heading: []string{"USERNAME", "NAME", "ROLES", "STATE", "CREATED", "ID"},
+		rows:    rows, none: "No accounts.", more: next("--after", found.Next),
+	})
 }

@@ -143,10 +143,7 @@ func (cmd *apiShowCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 	})
 }
 
-type apiListCmd struct {
-	targetFlags
-	JSON bool `help:"Print JSON."`
-}
+type apiListCmd struct{ listFlags }
 
 func (cmd *apiListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	r, err := cmd.open(ctx, c, l)
@@ -162,14 +159,9 @@ func (cmd *apiListCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 	for _, a := range list.APIs {
 		rows = append(rows, []string{a.Audience, a.Name, apiState(a), lifeOf(a.Life), algorithmOf(a), strings.Join(a.Permissions, " ")})
 	}
-	switch {
-	case cmd.JSON:
-		return c.json(list)
-	case len(rows) == 0:
-		fmt.Fprintln(c.err, "No APIs.")
-		return nil
-	}
-	return c.table([]string{"AUDIENCE", "NAME", "STATE", "LIFE", "ALGORITHM", "PERMISSIONS"}, rows)
+	return cmd.show(c, list, listing{
+		heading: []string{"AUDIENCE", "NAME", "STATE", "LIFE", "ALGORITHM", "PERMISSIONS"}, rows: rows, none: "No APIs.",
+	})
 }
 
 type apiDeleteCmd struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -216,27 +215,18 @@ func (cmd *appSecretRevokeCmd) Run(ctx context.Context, c *console, l *commandLi
 }
 
 type appListCmd struct {
-	targetFlags
-	Limit int    `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
+	pageFlags
 	After string `placeholder:"ID" help:"Only those after this app."`
-	JSON  bool   `help:"Print JSON."`
 }
 
 func (cmd *appListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
-	if cmd.Limit < 1 || cmd.Limit > 1000 {
-		return usagef("--limit %d is outside 1 to 1000", cmd.Limit)
-	}
 	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	query := url.Values{"limit": {strconv.Itoa(cmd.Limit)}}
-	if cmd.After != "" {
-		query.Set("after", cmd.After)
-	}
 	var list wire.AppList
-	if err := r.do(ctx, "GET", "/v1/admin/apps?"+query.Encode(), nil, &list); err != nil {
+	if err := r.do(ctx, "GET", "/v1/admin/apps"+cmd.query(map[string]string{"after": cmd.After}), nil, &list); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -256,20 +246,10 @@ func (cmd *appListCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 			rows = append(rows, append(row, "none", ""))
 		}
 	}
-	switch {
-	case cmd.JSON:
-		return c.json(list)
-	case len(rows) == 0:
-		fmt.Fprintln(c.err, "No apps.")
-		return nil
-	}
-	if err := c.table([]string{"ID", "NAME", "ROLES", "AUDIENCES", "STATE", "SECRET", "LAST USED"}, rows); err != nil {
-		return err
-	}
-	if list.Next != "" {
-		fmt.Fprintf(c.err, "There may be more: --after %s\n", list.Next)
-	}
-	return nil
+	return cmd.show(c, list, listing{
+		heading: []string{"ID", "NAME", "ROLES", "AUDIENCES", "STATE", "SECRET", "LAST USED"},
+		rows:    rows, none: "No apps.", more: next("--after", list.Next),
+	})
 }
 
 // secretState says when a secret was used, and when it expires.

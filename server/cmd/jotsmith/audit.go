@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,16 +25,14 @@ func (auditCmd) Help() string {
 }
 
 type auditListCmd struct {
-	targetFlags
+	pageFlags
 	Act     string   `placeholder:"ACT" help:"Only this act, such as account.disable, or all that begin with account. where it ends in a dot."`
 	Outcome string   `enum:",ok,refused" default:"" placeholder:"OUTCOME" help:"Only ok, or only refused."`
 	Actor   string   `placeholder:"WHO" help:"Only acts of this account id, name or kind: account, anonymous, operator or system."`
 	Target  string   `placeholder:"ID" help:"Only acts on this account, session or key."`
 	Since   momentAt `placeholder:"TIME" help:"Only from then on: a date, a time as in RFC 3339, or how long ago, such as 2h or 7d."`
 	Until   momentAt `placeholder:"TIME" help:"Only before then."`
-	Limit   int      `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
 	Before  uint64   `placeholder:"NUMBER" help:"Only records before this one."`
-	JSON    bool     `help:"Print JSON."`
 }
 
 // auditList is what --json prints. Next is what --before takes to go on; it is
@@ -46,16 +43,13 @@ type auditList struct {
 }
 
 func (cmd *auditListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
-	if cmd.Limit < 1 || cmd.Limit > 1000 {
-		return usagef("--limit %d is outside 1 to 1000", cmd.Limit)
-	}
 	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
 	var page wire.AuditList
-	if err := r.do(ctx, "GET", "/v1/admin/audit?"+cmd.query().Encode(), nil, &page); err != nil {
+	if err := r.do(ctx, "GET", "/v1/admin/audit"+cmd.selection(), nil, &page); err != nil {
 		return err
 	}
 	list := auditList{Records: []audit.Shown{}}
@@ -65,38 +59,25 @@ func (cmd *auditListCmd) Run(ctx context.Context, c *console, l *commandLine) er
 			Seq: e.Seq, ID: e.ID, At: e.At, Act: e.Act, Outcome: e.Outcome, Rule: e.Rule, Targets: e.Targets, Actor: audit.ShownActor(e.Actor),
 		})
 	}
-	if cmd.JSON {
-		return c.json(list)
-	}
 	var rows [][]string
 	for _, s := range list.Records {
 		rows = append(rows, []string{strconv.FormatUint(s.Seq, 10), s.At.Format(time.DateTime), s.Act, outcome(s), actor(s.Actor), targets(s.Targets)})
 	}
-	if len(rows) == 0 {
-		fmt.Fprintln(c.err, "No records.")
-	} else if err := c.table([]string{"NUMBER", "TIME (UTC)", "ACT", "OUTCOME", "WHO", "ON"}, rows); err != nil {
-		return err
-	}
-	if list.Next > 0 {
-		fmt.Fprintf(c.err, "There may be more: --before %d\n", list.Next)
-	}
-	return nil
+	return cmd.show(c, list, listing{
+		heading: []string{"NUMBER", "TIME (UTC)", "ACT", "OUTCOME", "WHO", "ON"},
+		rows:    rows, none: "No records.", more: next("--before", page.Next),
+	})
 }
 
-func (cmd *auditListCmd) query() url.Values {
-	query := url.Values{"limit": {strconv.Itoa(cmd.Limit)}}
-	for name, value := range map[string]string{
-		"act": cmd.Act, "outcome": cmd.Outcome, "actor": cmd.Actor, "target": cmd.Target,
-		"since": cmd.Since.text(), "until": cmd.Until.text(),
-	} {
-		if value != "" {
-			query.Set(name, value)
-		}
-	}
+func (cmd *auditListCmd) selection() string {
+	before := ""
 	if cmd.Before > 0 {
-		query.Set("after", strconv.FormatUint(cmd.Before, 10))
+		before = strconv.FormatUint(cmd.Before, 10)
 	}
-	return query
+	return cmd.query(map[string]string{
+		"act": cmd.Act, "outcome": cmd.Outcome, "actor": cmd.Actor, "target": cmd.Target,
+		"since": cmd.Since.text(), "until": cmd.Until.text(), "after": before,
+	})
 }
 
 func outcome(s audit.Shown) string {

@@ -100,10 +100,7 @@ func roleError(err error, name string) error {
 	return err
 }
 
-type roleListCmd struct {
-	targetFlags
-	JSON bool `help:"Print JSON."`
-}
+type roleListCmd struct{ listFlags }
 
 func (cmd *roleListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	r, err := cmd.open(ctx, c, l)
@@ -123,10 +120,9 @@ func (cmd *roleListCmd) Run(ctx context.Context, c *console, l *commandLine) err
 		}
 		rows = append(rows, []string{r.Name, state, r.Description, permissions(r.Permissions)})
 	}
-	if cmd.JSON {
-		return c.json(list)
-	}
-	return c.table([]string{"ROLE", "STATE", "DESCRIPTION", "PERMISSIONS"}, rows)
+	return cmd.show(c, list, listing{
+		heading: []string{"ROLE", "STATE", "DESCRIPTION", "PERMISSIONS"}, rows: rows, none: "No roles.",
+	})
 }
 
 type roleDeleteCmd struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/wire"
@@ -19,17 +18,12 @@ type sessionCmd struct {
 func (sessionCmd) Help() string { return targetHelp }
 
 type sessionListCmd struct {
-	targetFlags
+	pageFlags
 	Username string `arg:"" help:"The account's user name."`
-	Limit    int    `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
 	After    string `placeholder:"ID" help:"Only those after this session."`
-	JSON     bool   `help:"Print JSON."`
 }
 
 func (cmd *sessionListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
-	if cmd.Limit < 1 || cmd.Limit > 1000 {
-		return usagef("--limit %d is outside 1 to 1000", cmd.Limit)
-	}
 	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
@@ -39,32 +33,18 @@ func (cmd *sessionListCmd) Run(ctx context.Context, c *console, l *commandLine) 
 	if err != nil {
 		return err
 	}
-	query := url.Values{"limit": {strconv.Itoa(cmd.Limit)}}
-	if cmd.After != "" {
-		query.Set("after", cmd.After)
-	}
 	var list wire.AccountSessionList
-	if err := r.do(ctx, "GET", accountPath(a)+"/sessions?"+query.Encode(), nil, &list); err != nil {
+	if err := r.do(ctx, "GET", accountPath(a)+"/sessions"+cmd.query(map[string]string{"after": cmd.After}), nil, &list); err != nil {
 		return err
 	}
 	var rows [][]string
 	for _, s := range list.Sessions {
 		rows = append(rows, []string{s.ID, s.Audience, s.Device, s.Address, s.LastUsedAt.Format(day), s.ExpiresAt.Format(day)})
 	}
-	switch {
-	case cmd.JSON:
-		return c.json(list)
-	case len(rows) == 0:
-		fmt.Fprintln(c.err, "No sessions.")
-		return nil
-	}
-	if err := c.table([]string{"ID", "AUDIENCE", "DEVICE", "ADDRESS", "LAST USED (UTC)", "ENDS (UTC)"}, rows); err != nil {
-		return err
-	}
-	if list.Next != "" {
-		fmt.Fprintf(c.err, "There may be more: --after %s\n", list.Next)
-	}
-	return nil
+	return cmd.show(c, list, listing{
+		heading: []string{"ID", "AUDIENCE", "DEVICE", "ADDRESS", "LAST USED (UTC)", "ENDS (UTC)"},
+		rows:    rows, none: "No sessions.", more: next("--after", list.Next),
+	})
 }
 
 type sessionEndCmd struct {
