@@ -81,6 +81,7 @@ func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportL
 	var bad ImportError
 	result := ImportResult{Hashes: make(map[string]int)}
 	at := make(map[string]int) // user name → line
+	held := make(map[ID][]string)
 	all := make([]Imported, 0, len(lines))
 	for i, l := range lines {
 		a, scheme, err := s.importable(ctx, l, roles)
@@ -105,6 +106,7 @@ func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportL
 		default:
 			result.Hashes[scheme]++
 			all = append(all, a)
+			held[a.ID] = a.Roles
 		}
 	}
 	if len(bad) > 0 {
@@ -115,7 +117,7 @@ func (s *Service) Import(ctx context.Context, actor audit.Actor, lines []ImportL
 	if mode.Dry || len(all) == 0 {
 		return result, nil
 	}
-	err := importer.ImportAccounts(ctx, all, func(id ID) audit.Event { return event("account.import", id, actor) },
+	err := importer.ImportAccounts(ctx, all, func(id ID) audit.Event { return withRoles(event("account.import", id, actor), held[id]) },
 		func(done int) { progress(true, done) })
 	if err != nil {
 		return ImportResult{}, fmt.Errorf("importing: %w; nothing was imported", err)

@@ -104,6 +104,9 @@ func TestImport(t *testing.T) {
 		t.Errorf("a disabled account logs in: %v", err)
 	}
 	acts, all := f.acts(t)
+	if !strings.Contains(all, `"roles":"admin editor"`) {
+		t.Errorf("it is not recorded who was given what: %s", all)
+	}
 	if n := strings.Count(all, `"account.import"`); n != 3 {
 		t.Errorf("%d events: %v", n, acts)
 	}
