@@ -32,6 +32,7 @@ want() { # want "PACKAGE..." COMMAND...: packages without which COMMAND fails an
 command -v go >/dev/null || { echo "the tests need Go 1.26 or newer: https://go.dev/dl/" >&2; exit 1; }
 need git git
 need curl curl
+need openssl openssl
 need gcc gcc # the race detector
 
 # What tokens and keys are exchanged with, in the end-to-end tests.
