@@ -20,10 +20,15 @@ type Header struct {
 	Type      string // "typ"; empty where there is none
 }
 
+// maxMembers bounds the members of a header, and those of all that a JSON
+// serialization holds, nested ones among them: before a signature has been
+// verified, no text may cost many times its size.
+const maxMembers = 100
+
 // parseHeader reads the JSON of a header.
 func parseHeader(text string, unencoded bool) (Header, error) {
 	var room [8]strictjson.Member
-	members, err := strictjson.Object(text, strictjson.MaxDepth, room[:0])
+	members, err := strictjson.BoundedObject(text, strictjson.MaxDepth, maxMembers, room[:0])
 	if err != nil {
 		return Header{}, malformed("header: %v", err)
 	}

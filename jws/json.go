@@ -145,7 +145,7 @@ func (v JSONVerifier) read(text []byte) (e envelope, err error) {
 	if len(text) > maxSize {
 		return e, malformed("%d bytes, at most %d are taken", len(text), maxSize)
 	}
-	members, err := strictjson.Object(string(text), strictjson.MaxDepth, nil)
+	members, err := strictjson.BoundedObject(string(text), strictjson.MaxDepth, maxMembers, nil)
 	if err != nil {
 		return e, malformed("%v", err)
 	}
@@ -180,8 +180,8 @@ func (v JSONVerifier) read(text []byte) (e envelope, err error) {
 }
 
 func (v JSONVerifier) signatureList(list string) ([]unverifiedSignature, error) {
-	texts, err := strictjson.Array(list, strictjson.MaxDepth, nil)
-	if err != nil || len(texts) == 0 || len(texts) > maxSignatures {
+	texts, err := strictjson.BoundedArray(list, strictjson.MaxDepth, maxSignatures, nil)
+	if err != nil || len(texts) == 0 {
 		return nil, malformed("\"signatures\" is not an array of 1 to %d", maxSignatures)
 	}
 	var all []unverifiedSignature
@@ -241,7 +241,7 @@ func (v JSONVerifier) headers(protected string, unprotected []strictjson.Member)
 	if err != nil {
 		return h, malformed("header: %v", err)
 	}
-	members, err := strictjson.Object(string(text), strictjson.MaxDepth, nil)
+	members, err := strictjson.BoundedObject(string(text), strictjson.MaxDepth, maxMembers, nil)
 	if err != nil {
 		return h, malformed("header: %v", err)
 	}

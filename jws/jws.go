@@ -93,7 +93,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verif
 	}
 	// One buffer holds, one after the other: the payload, the text and the
 	// signature.
-	buf := v.buffer()
+	buf := v.buffer(b64.DecodedLen(len(parts.payload)) + len(compact) + b64.DecodedLen(len(parts.signature)))
 	defer keep(&v.buffers, buf)
 	out, err := b64.Decode((*buf)[:0], parts.payload)
 	if err != nil {
@@ -127,12 +127,14 @@ func (v *Verifier) Verify(ctx context.Context, compact string, keys Keys) (Verif
 	return Verified{Header: header, Key: key, Payload: string(out[:text])}, nil
 }
 
-func (v *Verifier) buffer() *[]byte {
-	if buf, ok := v.buffers.Get().(*[]byte); ok {
-		return buf
+// buffer returns room for at least size bytes.
+func (v *Verifier) buffer(size int) *[]byte {
+	buf, ok := v.buffers.Get().(*[]byte)
+	if !ok || cap(*buf) < size {
+		room := make([]byte, 0, max(size, 4<<10))
+		buf = &room
 	}
-	buf := make([]byte, 0, 4<<10)
-	return &buf
+	return buf
 }
 
 // keep puts a buffer back unless one large token made it grow: its memory would
@@ -203,6 +205,9 @@ func split(compact string, maxSize int) (p parts, err error) {
 	p = parts{compact[:first], compact[first+1 : last], compact[last+1:], last}
 	if p.header == "" {
 		return p, malformed("empty header")
+	}
+	if len(p.header) > DefaultMaxSize {
+		return p, malformed("header of %d bytes, at most %d are taken", len(p.header), DefaultMaxSize)
 	}
 	return p, nil
 }

@@ -15,6 +15,7 @@ package strictjson
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"strconv"
 	"unicode/utf8"
@@ -31,7 +32,7 @@ type Member struct{ Name, Value string }
 
 // Check validates text as one JSON value nested at most depth levels.
 func Check(text string, depth int) error {
-	p := parser{text: text}
+	p := parser{text: text, members: math.MaxInt}
 	p.space()
 	if err := p.value(depth); err != nil {
 		return err
@@ -42,7 +43,14 @@ func Check(text string, depth int) error {
 // Object validates text as one JSON object nested at most depth levels and
 // appends its members to dst, in their order.
 func Object(text string, depth int, dst []Member) ([]Member, error) {
-	p := parser{text: text}
+	return BoundedObject(text, depth, math.MaxInt, dst)
+}
+
+// BoundedObject is [Object] for a text that nobody vouches for: it refuses more
+// than limit members in all objects together, at every depth. A member takes
+// some ten times the memory of the shortest text that it can have.
+func BoundedObject(text string, depth, limit int, dst []Member) ([]Member, error) {
+	p := parser{text: text, members: limit}
 	p.space()
 	if p.peek() != '{' {
 		return dst, errors.New("not a JSON object")
@@ -70,13 +78,21 @@ func Object(text string, depth int, dst []Member) ([]Member, error) {
 // Array validates text as one JSON array nested at most depth levels and
 // appends its elements to dst, as they stand in the text.
 func Array(text string, depth int, dst []string) ([]string, error) {
-	p := parser{text: text}
+	return BoundedArray(text, depth, math.MaxInt, dst)
+}
+
+// BoundedArray is [Array] for at most limit elements.
+func BoundedArray(text string, depth, limit int, dst []string) ([]string, error) {
+	p := parser{text: text, members: math.MaxInt}
 	p.space()
 	if p.peek() != '[' {
 		return dst, errors.New("not a JSON array")
 	}
 	done, err := p.open(']')
-	for !done && err == nil {
+	for n := 0; !done && err == nil; n++ {
+		if n == limit {
+			return dst, p.fault("too many elements")
+		}
 		at := p.pos
 		if err = p.value(depth - 1); err != nil {
 			break
@@ -91,8 +107,9 @@ func Array(text string, depth int, dst []string) ([]string, error) {
 }
 
 type parser struct {
-	text string
-	pos  int
+	text    string
+	pos     int
+	members int // that may still come
 }
 
 // end demands that nothing follows the value.
@@ -216,6 +233,9 @@ func (p *parser) name(names *nameSet) (string, error) {
 	}
 	if !names.add(name) {
 		return "", p.fault("duplicate member name")
+	}
+	if p.members--; p.members < 0 {
+		return "", p.fault("too many members")
 	}
 	p.space()
 	if p.peek() != ':' {

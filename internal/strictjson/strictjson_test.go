@@ -363,3 +363,40 @@ func TestEveryByteEverywhere(t *testing.T) {
 		}
 	}
 }
+
+func TestBounded(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		text  string
+		limit int
+		ok    bool
+	}{
+		{`{}`, 0, true},
+		{`{"a":1}`, 0, false},
+		{`{"a":1,"b":2}`, 2, true},
+		{`{"a":1,"b":2}`, 1, false},
+		{`{"a":{"b":{"c":1}}}`, 3, true},
+		{`{"a":{"b":{"c":1}}}`, 2, false},
+		{`{"a":[{"b":1},{"b":1}]}`, 3, true},
+		{`{"a":[{"b":1},{"b":1}]}`, 2, false},
+	} {
+		if members, err := strictjson.BoundedObject(c.text, 8, c.limit, nil); (err == nil) != c.ok || len(members) > c.limit {
+			t.Errorf("%s with at most %d members: %v, %v", c.text, c.limit, members, err)
+		}
+	}
+	for _, c := range []struct {
+		text  string
+		limit int
+		ok    bool
+	}{
+		{`[]`, 0, true},
+		{`[1]`, 0, false},
+		{`[1,[2,3]]`, 2, true},
+		{`[1,2,3]`, 2, false},
+		{`[1,2,`, 2, false},
+	} {
+		if elements, err := strictjson.BoundedArray(c.text, 8, c.limit, nil); (err == nil) != c.ok || len(elements) > c.limit {
+			t.Errorf("%s with at most %d elements: %v, %v", c.text, c.limit, elements, err)
+		}
+	}
+}
