@@ -68,6 +68,10 @@ const (
 	minBackOff = 100 * time.Millisecond
 	maxBackOff = 2 * time.Second
 	minPace    = 250 * time.Millisecond // between answers without news, should an issuer not wait
+
+	// An issuer can ask for a longer pause, but not for one in which tokens that
+	// were revoked long since would pass, or good ones be refused.
+	maxRetryAfter = 15 * time.Second
 )
 
 // NewFollower builds a Follower; Run makes it follow.
@@ -174,6 +178,9 @@ func (f *Follower) Run(ctx context.Context) {
 			// return together.
 			pause = min(minBackOff<<min(f.failed, 8), maxBackOff)
 			pause = pause/2 + rand.N(pause/2)
+			if refused, ok := errors.AsType[*fetch.StatusError](err); ok {
+				pause += min(refused.RetryAfter, maxRetryAfter, f.c.MaxStale/4)
+			}
 		default:
 			if f.failed > 0 {
 				f.c.Log.Info("following revocations again", "url", f.c.URL, "position", f.Position().String(), "facts", f.Len())

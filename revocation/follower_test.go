@@ -26,7 +26,8 @@ type answer struct {
 	key    *jwk.PrivateKey
 	config jwt.IssuerConfig // Issuer and Type, where they are not the feed's
 	aud    string
-	status int    // answers that alone
+	status int // answers that alone, with Retry-After
+	retry  string
 	body   string // answers that text
 	mime   string
 }
@@ -98,7 +99,9 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	switch a := s.answers[n]; {
 	case a.status != 0:
-		return response(a.status, MediaType, ""), nil
+		r := response(a.status, MediaType, "")
+		r.Header.Set("Retry-After", a.retry)
+		return r, nil
 	case a.body != "" || a.mime != "":
 		return response(200, a.mime, a.body), nil
 	default:
@@ -232,6 +235,42 @@ func TestFollower(t *testing.T) {
 				}
 				if got := f.Position().String(); got != c.at {
 					t.Errorf("at %s, want %s", got, c.at)
+				}
+			})
+		})
+	}
+}
+
+// DOS-05: an issuer that asks for a pause gets it, within what the set's age
+// allows.
+func TestDOS05FollowerHonoursRetryAfter(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		retry    string
+		maxStale time.Duration
+		at       time.Duration // the next request, with less than 200 ms of its own pause
+	}{
+		{"seconds", "5", 0, 5 * time.Second},
+		{"a date", "Sat, 01 Jan 2000 00:00:07 GMT", 0, 7 * time.Second}, // synctest begins at midnight
+		{"too long", "86400", 0, maxRetryAfter},
+		{"a set that may not become old", "60", 8 * time.Second, 2 * time.Second},
+		{"none", "", 0, 0},
+		{"malformed", "soon", 0, 0},
+		{"negative", "-5", 0, 0},
+		{"past", "Fri, 31 Dec 1999 00:00:00 GMT", 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				s := &script{t: t, key: newKey(t), answers: []answer{{status: 429, retry: c.retry}, snapshot("e1", 5, "a")}}
+				f := s.follower(FollowerConfig{MaxStale: c.maxStale})
+				defer s.run(f)()
+				<-f.Ready()
+				// An answer takes the scripted issuer a second.
+				if took := time.Since(began) - time.Second; took < c.at || took > c.at+300*time.Millisecond {
+					t.Errorf("asked again after %v, want %v", took, c.at)
 				}
 			})
 		})

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -36,7 +37,10 @@ type Response struct {
 }
 
 // StatusError is any other answer.
-type StatusError struct{ Status int }
+type StatusError struct {
+	Status     int
+	RetryAfter time.Duration // what it asks to wait (RFC 9110 §10.2.3); 0: nothing
+}
 
 func (e *StatusError) Error() string {
 	return fmt.Sprintf("answered %d %s", e.Status, http.StatusText(e.Status))
@@ -74,7 +78,7 @@ func Get(ctx context.Context, client *http.Client, q Request) (*Response, error)
 	case resp.StatusCode == http.StatusNotModified && q.ETag != "":
 		return &Response{NotModified: true, Header: resp.Header}, nil
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s %w", req.URL.Redacted(), &StatusError{resp.StatusCode})
+		return nil, fmt.Errorf("%s %w", req.URL.Redacted(), &StatusError{resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), time.Now())})
 	}
 	if got, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || !slices.Contains(q.Types, got) {
 		return nil, fmt.Errorf("%s is of type %q, expected %q", req.URL.Redacted(), resp.Header.Get("Content-Type"), q.Types)
@@ -89,6 +93,18 @@ func Get(ctx context.Context, client *http.Client, q Request) (*Response, error)
 		return nil, fmt.Errorf("%s is larger than %d bytes", req.URL.Redacted(), q.MaxSize)
 	}
 	return &Response{Header: resp.Header, Body: body}, nil
+}
+
+// retryAfter reads a number of seconds, or a date.
+func retryAfter(header string, now time.Time) time.Duration {
+	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	at, err := http.ParseTime(header)
+	if err != nil {
+		return 0
+	}
+	return max(0, at.Sub(now))
 }
 
 func sameOrigin(req *http.Request, via []*http.Request) error {

@@ -195,9 +195,12 @@ func TestGetNotModified(t *testing.T) {
 
 func TestStatusErrorIsTyped(t *testing.T) {
 	t.Parallel()
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(404) })
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Retry-After", "7")
+		w.WriteHeader(404)
+	})
 	_, err := Get(context.Background(), client(t, s.URL), Request{URL: s.URL, Types: jsonTypes, MaxSize: 1, Timeout: time.Minute})
-	if se, ok := errors.AsType[*StatusError](err); !ok || se.Status != 404 {
+	if se, ok := errors.AsType[*StatusError](err); !ok || se.Status != 404 || se.RetryAfter != 7*time.Second {
 		t.Errorf("got %v", err)
 	}
 }
