@@ -52,7 +52,7 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 		mu      sync.Mutex
 		counted = func(n *int) { mu.Lock(); *n++; mu.Unlock() }
 	)
-	p := startServe(t, addr, data)
+	p := startServe(t, addr, data, "--sessions-per-account", "1000")
 	for w := range chains {
 		for range 4 {
 			chains[w] = append(chains[w], &chain{tokens: login(t, issuer, "ada", password)})
@@ -60,7 +60,7 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 	}
 	p.stop(t)
 	for k := range kills {
-		p := startServe(t, addr, data)
+		p := startServe(t, addr, data, "--sessions-per-account", "1000")
 		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: 20 * time.Second}
 
 		// What was answered before the kill stands.

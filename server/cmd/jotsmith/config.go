@@ -139,7 +139,7 @@ func plainValue(v any) any {
 	switch v := v.(type) {
 	case span:
 		return v.String()
-	case string, bool:
+	case string, bool, int:
 		return v
 	case []string:
 		return append([]string{}, v...)

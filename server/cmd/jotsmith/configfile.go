@@ -109,6 +109,11 @@ func (s setting) text(v any, dir string) (string, error) {
 			return s.located(t, dir), nil
 		}
 		return "", fmt.Errorf("%s must be a string in quotes", s.key)
+	case isNumber:
+		if n, ok := v.(int64); ok {
+			return fmt.Sprint(n), nil
+		}
+		return "", fmt.Errorf("%s must be a whole number", s.key)
 	case isYesNo:
 		if b, ok := v.(bool); ok {
 			return fmt.Sprint(b), nil

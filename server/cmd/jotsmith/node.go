@@ -46,6 +46,7 @@ type nodeConfig struct {
 	SessionIdle  time.Duration
 	SessionMax   time.Duration
 	RefreshGrace time.Duration // negative means none
+	PerAccount   int           // living sessions of one account
 	Keys         rotation
 
 	Loopback       bool           // listens on loopback only, so that it answers local names only
@@ -66,6 +67,7 @@ type node struct {
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
+	feedRate *shared.Memory // how often it is asked for
 	admin    *admin.Service
 	handler  http.Handler
 
@@ -226,21 +228,26 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
+	n.feedRate = shared.NewMemory(feedBuckets, nil)
 	return n.openSessions()
 }
+
+// feedBuckets are full again within seconds, so that few are kept at once.
+const feedBuckets = 1 << 14
 
 // openSessions makes what a reload makes anew.
 func (n *node) openSessions() (err error) {
 	c := n.config
 	n.sessions, err = session.New(session.Config{
-		Store:    n.store,
-		Ring:     n.ring,
-		Catalog:  n.catalog,
-		Issuer:   c.Issuer,
-		Idle:     c.SessionIdle,
-		Absolute: c.SessionMax,
-		Grace:    c.RefreshGrace,
-		Log:      c.Log,
+		Store:      n.store,
+		Ring:       n.ring,
+		Catalog:    n.catalog,
+		Issuer:     c.Issuer,
+		Idle:       c.SessionIdle,
+		Absolute:   c.SessionMax,
+		Grace:      c.RefreshGrace,
+		PerAccount: c.PerAccount,
+		Log:        c.Log,
 	})
 	if err != nil {
 		return usageError{err}
@@ -273,6 +280,7 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Catalog:  n.catalog,
 		Sessions: n.sessions,
 		Apps:     n.apps,
+		Limiter:  n.feedRate,
 		Ready:    ready,
 		Draining: n.draining,
 	})

@@ -22,18 +22,19 @@ type serveCmd struct {
 	dataFlags
 	rotationFlags
 	logFlags
-	Addr         string         `default:"127.0.0.1:8080" env:"JOTSMITH_ADDR" placeholder:"HOST:PORT" help:"Where to listen (${default}). Beyond loopback only with TLS, or with --behind-proxy."`
-	Issuer       string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
-	API          []string       `name:"api" sep:" " env:"JOTSMITH_API" placeholder:"AUDIENCE" help:"An API that tokens are made for, registered where it is not yet; repeatable, and the first is the default. None, and none registered: the issuer itself."`
-	Role         []roleFlag     `sep:" " env:"JOTSMITH_ROLE" placeholder:"NAME=SCOPE,SCOPE" help:"The permissions that a role gives, registered where it is not yet; repeatable."`
-	AccessLife   span           `default:"15m" env:"JOTSMITH_ACCESS_LIFE" placeholder:"TIME" help:"Life of an access token (${default}), at most 24h."`
-	SessionIdle  span           `default:"7d" env:"JOTSMITH_SESSION_IDLE" placeholder:"TIME" help:"A session ends when it was not refreshed for so long (${default}), at most 90d."`
-	SessionMax   span           `default:"30d" env:"JOTSMITH_SESSION_MAX" placeholder:"TIME" help:"A session ends so long after the log-in (${default}), at most 365d."`
-	RefreshGrace span           `default:"30s" env:"JOTSMITH_REFRESH_GRACE" placeholder:"TIME" help:"For so long a refresh may be repeated, with the same answer (${default})."`
-	TLSCert      string         `and:"tls" env:"JOTSMITH_TLS_CERT" placeholder:"PATH" help:"Certificate chain, PEM."`
-	TLSKey       string         `and:"tls" env:"JOTSMITH_TLS_KEY" placeholder:"PATH" help:"The certificate's private key, PEM."`
-	BehindProxy  bool           `env:"JOTSMITH_BEHIND_PROXY" help:"A proxy in front of this server does TLS."`
-	TrustedProxy []netip.Prefix `sep:" " env:"JOTSMITH_TRUSTED_PROXY" placeholder:"CIDR" help:"Addresses of that proxy, whose X-Forwarded-For is believed; repeatable. Loopback where ADDR is loopback."`
+	Addr               string         `default:"127.0.0.1:8080" env:"JOTSMITH_ADDR" placeholder:"HOST:PORT" help:"Where to listen (${default}). Beyond loopback only with TLS, or with --behind-proxy."`
+	Issuer             string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
+	API                []string       `name:"api" sep:" " env:"JOTSMITH_API" placeholder:"AUDIENCE" help:"An API that tokens are made for, registered where it is not yet; repeatable, and the first is the default. None, and none registered: the issuer itself."`
+	Role               []roleFlag     `sep:" " env:"JOTSMITH_ROLE" placeholder:"NAME=SCOPE,SCOPE" help:"The permissions that a role gives, registered where it is not yet; repeatable."`
+	AccessLife         span           `default:"15m" env:"JOTSMITH_ACCESS_LIFE" placeholder:"TIME" help:"Life of an access token (${default}), at most 24h."`
+	SessionIdle        span           `default:"7d" env:"JOTSMITH_SESSION_IDLE" placeholder:"TIME" help:"A session ends when it was not refreshed for so long (${default}), at most 90d."`
+	SessionMax         span           `default:"30d" env:"JOTSMITH_SESSION_MAX" placeholder:"TIME" help:"A session ends so long after the log-in (${default}), at most 365d."`
+	RefreshGrace       span           `default:"30s" env:"JOTSMITH_REFRESH_GRACE" placeholder:"TIME" help:"For so long a refresh may be repeated, with the same answer (${default})."`
+	SessionsPerAccount int            `default:"100" env:"JOTSMITH_SESSIONS_PER_ACCOUNT" placeholder:"N" help:"So many sessions of one account live at once (${default}), at most 1000; one more ends the one that was used longest ago."`
+	TLSCert            string         `and:"tls" env:"JOTSMITH_TLS_CERT" placeholder:"PATH" help:"Certificate chain, PEM."`
+	TLSKey             string         `and:"tls" env:"JOTSMITH_TLS_KEY" placeholder:"PATH" help:"The certificate's private key, PEM."`
+	BehindProxy        bool           `env:"JOTSMITH_BEHIND_PROXY" help:"A proxy in front of this server does TLS."`
+	TrustedProxy       []netip.Prefix `sep:" " env:"JOTSMITH_TRUSTED_PROXY" placeholder:"CIDR" help:"Addresses of that proxy, whose X-Forwarded-For is believed; repeatable. Loopback where ADDR is loopback."`
 }
 
 func (serveCmd) Help() string {
@@ -129,6 +130,9 @@ func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	within("--access-life", cmd.AccessLife, span(time.Second), span(catalog.MaxLife))
 	within("--session-idle", cmd.SessionIdle, span(time.Minute), span(maxSessionIdle))
 	within("--session-max", cmd.SessionMax, min(cmd.SessionIdle, span(maxSessionLife)), span(maxSessionLife))
+	if n := cmd.SessionsPerAccount; n < 1 || n > 1000 {
+		faults = append(faults, fmt.Errorf("--sessions-per-account %d is outside 1 to 1000", n))
+	}
 	within("--refresh-grace", cmd.RefreshGrace, 0, span(10*time.Minute))
 	faults = append(faults, cmd.rotationFlags.check()...)
 	if cmd.Issuer != "" {
@@ -178,6 +182,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		SessionIdle:            time.Duration(cmd.SessionIdle),
 		SessionMax:             time.Duration(cmd.SessionMax),
 		RefreshGrace:           time.Duration(cmd.RefreshGrace),
+		PerAccount:             cmd.SessionsPerAccount,
 		Keys:                   cmd.rotation(),
 		Loopback:               onLoopback(cmd.Addr),
 		TrustedProxies:         cmd.TrustedProxy,

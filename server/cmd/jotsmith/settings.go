@@ -23,6 +23,7 @@ type kind int
 
 const (
 	isText   kind = iota // "a string", also for durations
+	isNumber             // a whole number
 	isYesNo              // true or false
 	isList               // ["a", "b"]
 	isTable              // name = ["a", "b"], each a NAME=A,B of the flag
@@ -48,6 +49,7 @@ var settings = []setting{
 	{"sessions.idle", "session-idle", isText, false},
 	{"sessions.max", "session-max", isText, true},
 	{"sessions.refresh_grace", "refresh-grace", isText, true},
+	{"sessions.per_account", "sessions-per-account", isNumber, true},
 	{"keys.rotate_every", "key-rotate-every", isText, false},
 	{"keys.lead", "key-lead", isText, false},
 	{"log.format", "log", isText, false},

@@ -115,7 +115,7 @@ func (s *Service) look(ctx context.Context, username string) (Account, string, e
 // audit log alone; where it is empty the password is right, and better is as
 // [Service.check] says.
 func (s *Service) try(ctx context.Context, holder Account, stored, password string, address netip.Addr, device string) (refusal, better string, err error) {
-	from := origin(address)
+	from := Origin(address)
 	tokens := buckets(holder.Username, from, device)
 	if err := s.ask(ctx, tokens); err != nil {
 		return "", "", err // without waiting for it

@@ -203,7 +203,7 @@ func (s *Service) SetClaims(ctx context.Context, actor audit.Actor, id ID, templ
 
 // hash makes the PHC string of a normalized password, in a slot.
 func (s *Service) hash(ctx context.Context, from netip.Addr, password string) (string, error) {
-	if err := s.slots.acquire(ctx, origin(from)); err != nil {
+	if err := s.slots.acquire(ctx, Origin(from)); err != nil {
 		return "", err
 	}
 	defer s.slots.release()

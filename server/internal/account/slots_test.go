@@ -10,7 +10,7 @@ import (
 	"testing/synctest"
 )
 
-func from(s string) netip.Prefix { return origin(netip.MustParseAddr(s)) }
+func from(s string) netip.Prefix { return Origin(netip.MustParseAddr(s)) }
 
 // Whoever sends many waits for their own: of two addresses, one with twenty
 // waiting and one with two, the two are served among the first four.
@@ -119,7 +119,7 @@ func TestSlotsUnderLoad(t *testing.T) {
 				go cancel()
 			}
 			address := netip.AddrFrom4([4]byte{10, 0, byte(i % 7), 1})
-			if s.acquire(ctx, origin(address)) != nil {
+			if s.acquire(ctx, Origin(address)) != nil {
 				return
 			}
 			mu.Lock()
@@ -149,11 +149,11 @@ func TestOrigin(t *testing.T) {
 		"fe80::1%eth0":             "fe80::/64",
 		"2001:db8:1:2:ffff:ffff::": "2001:db8:1:2::/64",
 	} {
-		if got := origin(netip.MustParseAddr(in)); got.String() != want {
+		if got := Origin(netip.MustParseAddr(in)); got.String() != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}
-	if got := origin(netip.Addr{}); got.IsValid() {
+	if got := Origin(netip.Addr{}); got.IsValid() {
 		t.Errorf("no address: got %s", got)
 	}
 }

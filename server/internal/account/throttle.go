@@ -109,9 +109,9 @@ func (s *Service) give(ctx context.Context, all []bucket) {
 	}
 }
 
-// origin is what tries are counted by: a /24 of IPv4, and a /64 of IPv6, of
+// Origin is what tries are counted by: a /24 of IPv4, and a /64 of IPv6, of
 // which one person has all addresses.
-func origin(a netip.Addr) netip.Prefix {
+func Origin(a netip.Addr) netip.Prefix {
 	a = a.Unmap().WithZone("")
 	bits := 64
 	if a.Is4() {

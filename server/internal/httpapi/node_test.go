@@ -129,6 +129,7 @@ func open(t testing.TB, o options) *node {
 	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
 	oauth.Routes(mux, oauth.Deps{
 		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Catalog: n.catalog, Sessions: n.sessions, Apps: n.apps, Draining: draining,
+		Limiter: shared.NewMemory(0, func() time.Time { return time.Time{} }), // nothing comes back
 		Ready: func(ctx context.Context) error {
 			if n.notReady != nil {
 				return n.notReady

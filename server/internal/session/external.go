@@ -69,6 +69,7 @@ func (s *Service) StartExternal(ctx context.Context, actor audit.Actor, req Exte
 	if err != nil {
 		return Tokens{}, fmt.Errorf("starting a session of %q: %w", holder.ID, err)
 	}
+	s.makeRoom(ctx, actor, holder.ID, tokens.Session)
 	return tokens, nil
 }
 

@@ -58,12 +58,13 @@ type Tokens struct {
 const maxText = 1024
 
 // Start starts a session of holder, who has been authenticated, and hands out
-// its first tokens. catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled,
+// its first tokens. That one is asked for which cannot be had is on record.
+// catalog.ErrUnknownAPI, catalog.ErrScope, ErrDisabled,
 // mint.ErrTooLarge; fault.ErrNotFound where there is no such account.
 func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.ID, req StartRequest) (Tokens, error) {
 	first, err := s.first(req)
 	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session: %w", err)
+		return Tokens{}, s.refuse(ctx, actor, holder, fmt.Errorf("starting a session: %w", err))
 	}
 	var tokens Tokens
 	err = s.store.StartSession(ctx, holder, func(a account.Account, now time.Time) (started Session, e audit.Event, err error) {
@@ -73,8 +74,9 @@ func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.I
 		return started, event("session.start", audit.OK, "", started, actor), err
 	})
 	if err != nil {
-		return Tokens{}, fmt.Errorf("starting a session of %s: %w", holder, err)
+		return Tokens{}, s.refuse(ctx, actor, holder, fmt.Errorf("starting a session of %s: %w", holder, err))
 	}
+	s.makeRoom(ctx, actor, holder, tokens.Session)
 	return tokens, nil
 }
 

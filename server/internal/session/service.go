@@ -27,6 +27,11 @@ type Config struct {
 	Absolute time.Duration // from its start to its end; 0 means 30 days
 	Grace    time.Duration // see Limits; 0 means 30 s, negative none
 
+	// PerAccount is how many sessions of one account may live at once, 1 to
+	// 1,000; 0 means 100. A log-in beyond that ends the one that was used
+	// longest ago.
+	PerAccount int
+
 	Log *slog.Logger // nil means none
 }
 
@@ -38,6 +43,7 @@ type Service struct {
 	catalog  *catalog.Live
 	issuer   string
 	absolute time.Duration
+	most     int // living sessions of one account
 	limits   Limits
 	minter   minter     // of refresh tokens
 	mints    *mint.Mint // access tokens
@@ -49,6 +55,9 @@ func New(c Config) (*Service, error) {
 	c.Idle = orDefault(c.Idle, 7*24*time.Hour)
 	c.Absolute = orDefault(c.Absolute, 30*24*time.Hour)
 	c.Grace = max(orDefault(c.Grace, 30*time.Second), 0)
+	if c.PerAccount == 0 {
+		c.PerAccount = 100
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -66,6 +75,9 @@ func New(c Config) (*Service, error) {
 		// Within the grace a stolen predecessor is not told from a retry.
 		faults = append(faults, fmt.Errorf("grace %v is longer than 10m or the idle limit", c.Grace))
 	}
+	if c.PerAccount < 1 || c.PerAccount > maxPerAccount {
+		faults = append(faults, fmt.Errorf("%d sessions for one account: 1 to %d", c.PerAccount, maxPerAccount))
+	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sessions: %w", errors.Join(faults...))
 	}
@@ -77,6 +89,7 @@ func New(c Config) (*Service, error) {
 		mints: mints,
 		store: c.Store, ring: c.Ring, catalog: c.Catalog, issuer: c.Issuer,
 		absolute: c.Absolute,
+		most:     c.PerAccount,
 		limits:   Limits{Idle: c.Idle, Grace: c.Grace},
 		minter:   minter{c.Issuer, c.Ring.MACKey},
 		log:      c.Log,

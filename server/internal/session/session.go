@@ -141,6 +141,9 @@ type Store interface {
 	// given id, at most limit. Idle and expired ones are left out by idle and
 	// the time.
 	Sessions(ctx context.Context, holder account.ID, idle time.Duration, after ID, limit int) ([]Session, error)
+
+	// Record records an event that changes nothing else.
+	Record(ctx context.Context, e audit.Event) error
 }
 
 // What a refresh can be told. The texts are for logs; callers of the HTTP API
