@@ -33,7 +33,10 @@ type Route struct {
 }
 
 // A Gate says who calls, where they have the permission, and refuses otherwise.
-type Gate func(c *httpapi.Call, r *http.Request, permission string) (admin.Caller, error)
+type Gate struct {
+	check   func(c *httpapi.Call, r *http.Request, permission string) (admin.Caller, error)
+	refused *refusals // nil: nobody is
+}
 
 // handler serves one route for a caller who may.
 type handler func(c *httpapi.Call, r *http.Request, by admin.Caller) error
@@ -50,11 +53,17 @@ func Routes(mux httpapi.Router, service *admin.Service, gate Gate) {
 			panic("administration: " + a.Method + " " + a.Path + " demands no permission")
 		}
 		httpapi.Handle(mux, a.Method+" "+a.Path, httpapi.Quick, func(c *httpapi.Call, r *http.Request) error {
-			by, err := gate(c, r, a.Permission)
+			by, err := gate.check(c, r, a.Permission)
 			if err != nil {
 				return err
 			}
-			return refusal(a.serve(c, r, by))
+			err = a.serve(c, r, by)
+			if gate.refused != nil && (errors.Is(err, admin.ErrForbidden) || errors.Is(err, session.ErrReserved)) {
+				if err := gate.refused.record(r.Context(), by.Actor, a.Permission+beyond); err != nil {
+					return err
+				}
+			}
+			return refusal(err)
 		})
 	}
 }

@@ -32,17 +32,17 @@ type GateConfig struct {
 // their token says.
 func NewGate(c GateConfig) (Gate, error) {
 	if c.Verifier == nil || c.Auth == nil || c.Catalog == nil || c.Audit == nil {
-		return nil, errors.New("administration: verifier, authenticator, catalog and audit log are required")
+		return Gate{}, errors.New("administration: verifier, authenticator, catalog and audit log are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	g, err := guard.NewLazy(guard.Config{Verifier: c.Verifier, Log: c.Log})
 	if err != nil {
-		return nil, fmt.Errorf("administration: %w", err)
+		return Gate{}, fmt.Errorf("administration: %w", err)
 	}
 	refused := &refusals{log: c.Audit}
-	return func(call *httpapi.Call, r *http.Request, permission string) (admin.Caller, error) {
+	check := func(call *httpapi.Call, r *http.Request, permission string) (admin.Caller, error) {
 		t, err := g.Check(r)
 		if err != nil {
 			return admin.Caller{}, err
@@ -69,11 +69,12 @@ func NewGate(c GateConfig) (Gate, error) {
 		}
 		still := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
 		return admin.Caller{Actor: actor, Permissions: still}, nil
-	}, nil
+	}
+	return Gate{check, refused}, nil
 }
 
 // DangerouslyTrustEverybody is the gate of a process that talks to itself:
 // whoever reaches it acts as caller. It must never stand behind a listener.
 func DangerouslyTrustEverybody(caller admin.Caller) Gate {
-	return func(*httpapi.Call, *http.Request, string) (admin.Caller, error) { return caller, nil }
+	return Gate{check: func(*httpapi.Call, *http.Request, string) (admin.Caller, error) { return caller, nil }}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/server/internal/admin"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 // Who asks for what their roles do not give stands in the audit log, once for
@@ -23,17 +24,41 @@ func TestADM05RefusalsAreRecorded(t *testing.T) {
 			t.Fatalf("status %d: %s", w.Code, w.Body)
 		}
 	}
-	all, _, err := n.store.Records(t.Context(), 0, 1000)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var refused []string
-	for _, r := range all {
-		if strings.Contains(string(r.What), "admin.refuse") {
-			refused = append(refused, string(r.What))
-		}
-	}
+	refused := n.refusals()
 	if len(refused) != 1 || !strings.Contains(refused[0], `"rule":"`+admin.KeysRead+`"`) || !strings.Contains(refused[0], string(nobody.id)) {
 		t.Errorf("recorded %q", refused)
 	}
+}
+
+// So does who has the permission and reaches for what goes beyond their own,
+// also where they were refused something else a moment ago.
+func TestADM05ReachingTooFarIsRecorded(t *testing.T) {
+	t.Parallel()
+	n := open(t)
+	clerk, starter := n.person("", only(admin.AccountsWrite)), n.person("", only(admin.SessionsStart))
+	n.do("GET", "/v1/admin/keys", nil, clerk.tokens.AccessToken)
+	for range 3 {
+		roles := map[string][]string{"roles": {"admin"}}
+		refused(t, n.do("PUT", "/v1/admin/accounts/"+string(clerk.id)+"/roles", roles, clerk.tokens.AccessToken), wire.CodeForbidden)
+		refused(t, n.do("POST", "/v1/admin/sessions", `{"subject":"eve","audience":"`+audience+`"}`, starter.tokens.AccessToken), wire.CodeForbidden)
+	}
+	got := n.refusals()
+	if len(got) != 3 || !strings.Contains(got[1], `"rule":"`+admin.AccountsWrite+`, beyond`) || !strings.Contains(got[2], `"rule":"`+admin.SessionsStart+`, beyond`) {
+		t.Errorf("recorded %q", got)
+	}
+}
+
+// refusals are the events that say that somebody was refused.
+func (n *node) refusals() (found []string) {
+	n.t.Helper()
+	all, _, err := n.store.Records(n.t.Context(), 0, 1000)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	for _, r := range all {
+		if strings.Contains(string(r.What), "admin.refuse") {
+			found = append(found, string(r.What))
+		}
+	}
+	return found
 }
