@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jotsmith/jotsmith/internal/b64"
-	"github.com/jotsmith/jotsmith/internal/strictjson"
 	"github.com/jotsmith/jotsmith/jws"
 )
 
@@ -132,59 +130,6 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 // nothing about whether the token is still good.
 func (v *Verifier) Cached(compact string) bool {
 	return v.cache != nil && v.cache.find(compact) != nil
-}
-
-// choose returns the policy that a token of one of several issuers is held to.
-// It believes nothing yet: the claim is compared again once the issuer's key has
-// verified it.
-func (v *Verifier) choose(compact string) (*policy, error) {
-	if len(compact) > v.envelope.MaxSize {
-		return nil, tooLong(compact, v.envelope.MaxSize)
-	}
-	issuer, err := unverifiedIssuer(compact)
-	if err != nil {
-		return nil, err
-	}
-	p := v.byIssuer[issuer]
-	if p == nil {
-		return nil, refuse(ErrIssuer, "\"iss\" is none of the %d issuers", len(v.byIssuer))
-	}
-	if len(compact) > p.MaxSize {
-		return nil, tooLong(compact, p.MaxSize)
-	}
-	return p, nil
-}
-
-func tooLong(compact string, most int) error {
-	return refuse(ErrMalformed, "%d bytes, at most %d are taken", len(compact), most)
-}
-
-// unverifiedIssuer reads "iss", empty where there is none, out of a token of
-// which nothing is known.
-func unverifiedIssuer(compact string) (string, error) {
-	parts := strings.SplitN(compact, ".", 4)
-	if len(parts) != 3 {
-		return "", refuse(ErrMalformed, "not three parts between dots")
-	}
-	payload, err := b64.Decode(nil, parts[1])
-	if err != nil {
-		return "", refuse(ErrMalformed, "payload: %v", err)
-	}
-	var room [24]strictjson.Member
-	members, err := strictjson.Object(string(payload), strictjson.MaxDepth, room[:0])
-	if err != nil {
-		return "", refuse(ErrMalformed, "claims: %v", err)
-	}
-	for _, m := range members {
-		if m.Name == "iss" {
-			issuer, ok := nonEmpty(m.Value)
-			if !ok {
-				return "", refuse(ErrMalformed, "claims: \"iss\" has a value of the wrong kind or size")
-			}
-			return issuer, nil
-		}
-	}
-	return "", nil
 }
 
 // keyError leaves the reasons as they are. Anything else that a key source says
