@@ -185,7 +185,17 @@ func (cmd *apiDeleteCmd) Run(ctx context.Context, c *console, l *commandLine) er
 	if err := r.do(ctx, "DELETE", cmd.path(), nil, nil); err != nil {
 		return cmd.explain(err)
 	}
-	fmt.Fprintf(c.out, "%s: deleted\n", printable(cmd.Audience))
+	return c.deleted(cmd.JSON, cmd.Audience)
+}
+
+// deleted tells that what had that name is gone.
+func (c *console) deleted(asJSON bool, name string) error {
+	if asJSON {
+		return c.json(struct {
+			Deleted string `json:"deleted"`
+		}{name})
+	}
+	fmt.Fprintf(c.out, "%s: deleted\n", printable(name))
 	return nil
 }
 

@@ -204,6 +204,7 @@ func (cmd *appSecretAddCmd) Run(ctx context.Context, c *console, l *commandLine)
 type appSecretRevokeCmd struct {
 	appFlags
 	Secret string `arg:"" help:"The secret's id, sec_…, as 'app list' shows it."`
+	Yes    bool   `help:"Really."`
 }
 
 func (appSecretRevokeCmd) Help() string {
@@ -211,6 +212,9 @@ func (appSecretRevokeCmd) Help() string {
 }
 
 func (cmd *appSecretRevokeCmd) Run(ctx context.Context, c *console, l *commandLine) error {
+	if err := really(cmd.Yes, "all tokens of the app are refused afterwards, and the secret cannot be had back"); err != nil {
+		return err
+	}
 	return cmd.on(ctx, c, l, "the secret is revoked, and so are all tokens of the app", "DELETE", "/secrets/"+url.PathEscape(cmd.Secret), nil)
 }
 

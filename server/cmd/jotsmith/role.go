@@ -146,8 +146,7 @@ func (cmd *roleDeleteCmd) Run(ctx context.Context, c *console, l *commandLine) e
 	if err := r.do(ctx, "DELETE", rolePath(cmd.Name), nil, nil); err != nil {
 		return roleError(err, cmd.Name)
 	}
-	fmt.Fprintf(c.out, "%s: deleted\n", cmd.Name)
-	return nil
+	return c.deleted(cmd.JSON, cmd.Name)
 }
 
 func permissions(all []string) string {
