@@ -61,7 +61,7 @@ func readDocument(text string) (*document, error) {
 	}
 	for _, m := range members {
 		switch m.Name {
-		case "k", "d", "p", "q", "dp", "dq", "qi":
+		case "k", "d", "p", "q", "dp", "dq", "qi", "priv": // "priv": of type AKP, RFC 9964
 			d.private = true
 		case "oth":
 			d.private, d.hasOther = true, true

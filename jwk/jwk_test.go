@@ -312,6 +312,16 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// everything is a key of each algorithm, with a key id of its own.
+func everything() string {
+	var texts []string
+	for alg, key := range generated() {
+		public := must(jwk.ParsePublicPEM(alg, "key of "+string(alg), must(key.Public().PEM())))
+		texts = append(texts, string(must(json.Marshal(public))))
+	}
+	return strings.Join(texts, ",")
+}
+
 func TestJWK01KeySets(t *testing.T) {
 	t.Parallel()
 	public, _ := json.Marshal(generated()[jwk.ES256].Public())
@@ -334,6 +344,13 @@ func TestJWK01KeySets(t *testing.T) {
 		{"key id empty", `{"keys":[{"kid":"","kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`, -1},
 		{"key id a number", `{"keys":[{"kid":7,"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`, -1},
 		{"unknown type", `{"keys":[{"kty":"XYZ","kid":"x"},` + good + `]}`, 1},
+		{"post-quantum key", `{"keys":[{"kty":"AKP","alg":"ML-DSA-44","kid":"x","pub":"AA"},` + good + `]}`, 1},
+		{"post-quantum private key", `{"keys":[{"kty":"AKP","alg":"ML-DSA-44","kid":"x","pub":"AA","priv":"AA"},` + good + `]}`, -1},
+		{"all algorithms", `{"keys":[` + everything() + `]}`, len(pairs)},
+		{"fully-specified names of ECDSA", `{"keys":[{"kty":"EC","crv":"P-256","alg":"ESP256","kid":"x","x":"AA","y":"AA"},` + good + `]}`, 1},
+		{"key of another curve than it says", `{"keys":[` + strings.Replace(good, "P-256", "P-384", 1) + `]}`, -1},
+		{"another algorithm than its curve's", `{"keys":[` + strings.Replace(good, "ES256", "ES384", 1) + `]}`, -1},
+		{"RSA key too small", `{"keys":[{"kty":"RSA","alg":"PS256","kid":"x","n":"AQAB","e":"AQAB"},` + good + `]}`, -1},
 		{"unknown curve", `{"keys":[{"kty":"EC","crv":"P-192","kid":"x","x":"AA","y":"AA"},` + good + `]}`, 1},
 		{"unknown algorithm", `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES999","kid":"x"},` + good + `]}`, 1},
 		{"key agreement", `{"keys":[{"kty":"OKP","crv":"X25519","kid":"x","x":"AA"},` + good + `]}`, 1},
