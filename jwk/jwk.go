@@ -7,14 +7,29 @@
 // stand in for another: [SecretKey] is HMAC, [PublicKey] and [PrivateKey] are
 // RSA, ECDSA and Ed25519, and the type of a key is never guessed from its bytes.
 //
+//	a new key            Generate, GenerateSecret
+//	a JWK                ParsePrivate, ParsePublic, ParseSecret
+//	PEM, a certificate   ParsePrivatePEM, ParsePublicPEM
+//	a key of Go's        NewRSAPrivate, NewECDSAPublic, …, NewHMAC
+//	an HSM, a KMS        FromSigner
+//	a published set      ParseSet; package jwks fetches one and keeps it
+//
+// Which algorithm? [ES256] where others must verify: every library knows it, and
+// keys and tokens are small. [EdDSA] is faster to sign and to verify. RS256 and
+// PS256 are for systems that ask for RSA. HS256 is for a secret that never
+// leaves one service, since whoever can verify can sign.
+//
 // Weak keys are refused when they are made, never later: HMAC secrets shorter
 // than their hash or plainly guessable, RSA moduli outside 2048 to 8192 bits or
 // with the ROCA fingerprint, RSA exponents that are even or under 65537, points
 // off their curve or of small order, halves that do not belong together, keys
 // marked for encryption.
 //
-// There is no "none", no network and no file in this package. Remote key sets
-// are package jwks; the envelope that is signed is package jws.
+// ECDSA signs with the nonce of RFC 6979, so that no weakness of a random source
+// can give a key away. All of this works in Go's FIPS 140-3 mode.
+//
+// There is no "none", no network and no file in this package. The envelope that
+// is signed is package jws; tokens are package jwt.
 package jwk
 
 import (
