@@ -24,32 +24,39 @@ type keys struct {
 const keyID = "bench-2026-01"
 
 func newKeys(alg string) (keys, error) {
-	k := keys{alg: alg}
 	if alg[:2] == "HS" {
 		secret := make([]byte, 64)
 		rand.Read(secret)
-		key, err := jwk.NewHMAC(jwk.Algorithm(alg), secret, keyID)
-		k.private, k.public, k.signer, k.verifier = secret, secret, key, key
-		return k, err
+		return keysOf(alg, secret)
 	}
 	private, err := generate(alg)
 	if err != nil {
-		return k, err
+		return keys{}, err
 	}
+	return keysOf(alg, private)
+}
+
+// keysOf takes a secret, or a private key of the standard library.
+func keysOf(alg string, private any) (keys, error) {
 	var own *jwk.PrivateKey
+	var err error
 	switch key := private.(type) {
+	case []byte:
+		secret, err := jwk.NewHMAC(jwk.Algorithm(alg), key, keyID)
+		return keys{alg, key, key, secret, secret}, err
 	case *rsa.PrivateKey:
 		own, err = jwk.NewRSAPrivate(jwk.Algorithm(alg), key, keyID)
 	case *ecdsa.PrivateKey:
 		own, err = jwk.NewECDSAPrivate(jwk.Algorithm(alg), key, keyID)
 	case ed25519.PrivateKey:
 		own, err = jwk.NewEd25519Private(jwk.Algorithm(alg), key, keyID)
+	default:
+		err = fmt.Errorf("no key is made of %T", private)
 	}
 	if err != nil {
-		return k, err
+		return keys{}, err
 	}
-	k.private, k.public, k.signer, k.verifier = private, private.Public(), own, own.Public()
-	return k, nil
+	return keys{alg, private, private.(crypto.Signer).Public(), own, own.Public()}, nil
 }
 
 func generate(alg string) (crypto.Signer, error) {
