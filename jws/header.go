@@ -54,13 +54,13 @@ func readHeader(members []strictjson.Member, unencoded bool) (Header, error) {
 			// the token, and one is understood where it is asked for.
 			names, ok := strictjson.Strings(m.Value, 1, nil)
 			if !unencoded || !ok || len(names) != 1 || names[0] != "b64" {
-				return Header{}, malformed("header: \"crit\" asks for extensions that are not expected")
+				return Header{}, malformed("header: \"crit\" demands an extension that was not asked for")
 			}
 			hasCrit = true
 			continue
 		case "b64":
 			if !unencoded || m.Value != "false" {
-				return Header{}, malformed("header: \"b64\" (RFC 7797) is not expected, or not false")
+				return Header{}, malformed("header: \"b64\" (RFC 7797) was not asked for, or is not false")
 			}
 			hasB64 = true
 			continue
@@ -78,7 +78,7 @@ func readHeader(members []strictjson.Member, unencoded bool) (Header, error) {
 	}
 	// RFC 7797 §6: "crit" must list "b64", so that nobody overlooks it.
 	if unencoded && !(hasCrit && hasB64) {
-		return Header{}, malformed("header: no \"b64\":false with \"crit\":[\"b64\"], which is expected")
+		return Header{}, malformed("header: no \"b64\":false with \"crit\":[\"b64\"], which was asked for")
 	}
 	return h, nil
 }
