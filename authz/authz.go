@@ -33,22 +33,31 @@ func (d *Denied) Error() string { return "needs " + d.Rule }
 
 // Scope demands one scope. It panics if name is not a scope-token (RFC 6749
 // §3.3): rules are written by the programmer, and such a one would deny everybody.
-func Scope(name string) Rule {
+func Scope(name string) Rule { return inScope("scope", name) }
+
+// Permission demands one permission of this API. Jotsmith writes what the
+// holder's roles give at an API, and nothing else, into the "scope" of its
+// tokens, and there it is looked for: the rule is [Scope] in the words of who
+// gives roles. Of an issuer whose apps may ask for any scope it says no more than
+// Scope. It panics as Scope does.
+func Permission(name string) Rule { return inScope("permission", name) }
+
+func inScope(word, name string) Rule {
 	if !isScopeToken(name) {
-		panic("authz: " + strings.ToValidUTF8(name, "?") + " is not one scope (RFC 6749 §3.3)")
+		panic("authz: " + strings.ToValidUTF8(name, "?") + " is not one " + word + " (RFC 6749 §3.3)")
 	}
-	return scope(name)
+	return scope{word, name}
 }
 
-type scope string
+type scope struct{ word, name string }
 
-func (s scope) String() string { return "scope " + string(s) }
+func (s scope) String() string { return s.word + " " + s.name }
 
 func (s scope) Check(t *jwt.Token) error {
-	if t.HasScope(string(s)) {
+	if t.HasScope(s.name) {
 		return nil
 	}
-	return &Denied{Rule: s.String(), Scope: string(s)}
+	return &Denied{Rule: s.String(), Scope: s.name}
 }
 
 // Role demands one role. It panics if name is empty.

@@ -41,6 +41,9 @@ func TestRules(t *testing.T) {
 		{"a role it lacks", admin, "role admin", "role admin", ""},
 		{"a role that is a scope", authz.Role("profile"), "role profile", "role profile", ""},
 		{"a scope that is a role", authz.Scope("editor"), "scope editor", "scope editor", "editor"},
+		{"a permission", authz.Permission("tasks:read"), "permission tasks:read", "", ""},
+		{"a permission it lacks", authz.Permission("tasks:write"), "permission tasks:write", "permission tasks:write", "tasks:write"},
+		{"a permission that is a role", authz.Permission("editor"), "permission editor", "permission editor", "editor"},
 		{"all of one", authz.All(read), "scope tasks:read", "", ""},
 		{"all", authz.All(read, editor), "scope tasks:read and role editor", "", ""},
 		{"all but one", authz.All(read, write, editor), "scope tasks:read and scope tasks:write and role editor", "scope tasks:write", "tasks:write"},
@@ -77,7 +80,7 @@ func TestRules(t *testing.T) {
 func TestNothingIsGiven(t *testing.T) {
 	t.Parallel()
 	token := verified(t, jwt.Claims{})
-	for _, rule := range []authz.Rule{authz.Scope("x"), authz.Role("x"), authz.All(authz.Role("x")), authz.Any(authz.Role("x"), authz.Scope("y"))} {
+	for _, rule := range []authz.Rule{authz.Scope("x"), authz.Permission("x"), authz.Role("x"), authz.All(authz.Role("x")), authz.Any(authz.Role("x"), authz.Scope("y"))} {
 		if rule.Check(token) == nil {
 			t.Errorf("%v allowed it", rule)
 		}
@@ -110,6 +113,8 @@ func TestRulesThatCannotBeMeant(t *testing.T) {
 		"a quote in a scope":       func() { authz.Scope(`a"b`) },
 		"a line break in a scope":  func() { authz.Scope("a\r\nSet-Cookie: x") },
 		"a scope beyond ASCII":     func() { authz.Scope("é") },
+		"two permissions in one":   func() { authz.Permission("a b") },
+		"an empty permission":      func() { authz.Permission("") },
 		"a role without a name":    func() { authz.Role("") },
 		"all of nothing":           func() { authz.All() },
 		"any of nothing":           func() { authz.Any() },
