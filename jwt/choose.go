@@ -36,11 +36,12 @@ func tooLong(compact string, most int) error {
 // unverifiedIssuer reads "iss", empty where there is none, out of a token of
 // which nothing is known.
 func unverifiedIssuer(compact string) (string, error) {
-	parts := strings.SplitN(compact, ".", 4)
-	if len(parts) != 3 {
+	_, rest, _ := strings.Cut(compact, ".")
+	encoded, _, ok := strings.Cut(rest, ".")
+	if !ok {
 		return "", refuse(ErrMalformed, "not three parts between dots")
 	}
-	payload, err := b64.Decode(nil, parts[1])
+	payload, err := b64.Decode(nil, encoded)
 	if err != nil {
 		return "", refuse(ErrMalformed, "payload: %v", err)
 	}

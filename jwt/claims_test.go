@@ -2,6 +2,7 @@ package jwt_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -228,6 +229,53 @@ func TestOtherClaims(t *testing.T) {
 		{"nothing", ``, jwt.ErrMalformed},
 		{"too deep", good.with("x", deep(17)), jwt.ErrMalformed},
 	})
+}
+
+// Genuine signatures over claims of which one byte is another, is missing or is
+// there twice, or of which the end is missing: refused for one reason, or a token
+// that says what any reader of JSON would say.
+func TestClaimsMangled(t *testing.T) {
+	t.Parallel()
+	key := newKey(t, jwk.HS256)
+	v := newVerifier(t, key, func(p *jwt.Policy) { p.Now, p.CacheSize = at(start), -1 })
+	good := `{"iss":"` + issuerName + `","sub":"a","aud":["` + audience + `"],"exp":1772367000,"nbf":1772366400,"roles":["r"],"x":{"y":[1,null]}}`
+	check(t, v, sign(t, key, good), nil)
+	reasons := []error{jwt.ErrMalformed, jwt.ErrIssuer, jwt.ErrAudience, jwt.ErrNotYetValid, jwt.ErrExpired}
+	try := func(payload string) {
+		token, err := v.Verify(context.Background(), sign(t, key, payload))
+		if err != nil {
+			if token != nil || !slices.ContainsFunc(reasons, func(r error) bool { return errors.Is(err, r) }) {
+				t.Errorf("%q: %v, %v", payload, token, err)
+			}
+			return
+		}
+		var want struct {
+			Issuer   string   `json:"iss"`
+			Subject  string   `json:"sub"`
+			Audience []string `json:"aud"`
+			Expires  float64  `json:"exp"`
+			Roles    []string `json:"roles"`
+		}
+		if err := json.Unmarshal([]byte(payload), &want); err != nil {
+			t.Errorf("%q: accepted, though %v", payload, err)
+			return
+		}
+		// Where a name differs by its case alone, encoding/json takes it for the
+		// claim, and we do not.
+		if token.Issuer() != want.Issuer || token.ExpiresAt().Unix() != int64(want.Expires) || !slices.Equal(slices.Collect(token.Audiences()), want.Audience) ||
+			token.Subject() != "" && token.Subject() != want.Subject || !slices.Equal(slices.Collect(token.Roles()), want.Roles) && slices.Collect(token.Roles()) != nil {
+			t.Errorf("%q: %q %q %v", payload, token.Issuer(), token.Subject(), token.ExpiresAt())
+		}
+	}
+	for i := range good {
+		check(t, v, sign(t, key, good[:i]), jwt.ErrMalformed)
+		check(t, v, sign(t, key, good[i+1:]), jwt.ErrMalformed)
+		try(good[:i] + good[i+1:])
+		try(good[:i+1] + good[i:])
+		for c := range 256 {
+			try(good[:i] + string([]byte{byte(c)}) + good[i+1:])
+		}
+	}
 }
 
 func deep(n int) any {

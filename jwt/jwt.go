@@ -12,6 +12,9 @@
 //
 //	size and form → algorithm and key → signature → typ, form of the claims, iss, aud → nbf, iat → exp → revocation → single use
 //
+// One Verifier may take the tokens of several issuers, each by a [Policy] of its
+// own, and tokens that are good once, which it notes in [Replays].
+//
 // The package refuses to choose an algorithm by the token, to follow key URLs
 // in a header, to verify without a key id among several keys, and to reach the
 // network. Remote keys are package jwks, revocations package revocation, HTTP
