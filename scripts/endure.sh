@@ -2,10 +2,12 @@
 # Long campaigns, run by hand. Results are appended to docs/endurance.md.
 #   KILLS     kill -9 under load (default 1000)
 #   ROTATION  how long keys rotate under load (default 10m)
+#   EFFECTS   times each revoking act is measured (default 100)
+#   TIMINGS   refused log-ins of each kind whose times are compared (default 10000; 25 minutes)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
+KILLS=${KILLS:-1000} EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -19,12 +21,21 @@ echo "== revocation to refusal in another process"
 (cd server && go test -count 1 -v -run 'TestRevocationReachesAnotherProcess' ./e2e/) | tee "$log"
 row "revocation" "$(sed -n 's/^ *promises_test.go:[0-9]*: //p' "$log")"
 
+echo "== time to effect of each revoking act"
+(cd server && JOTSMITH_EFFECT_ROUNDS=$EFFECTS go test -count 1 -timeout 6h -v -run 'TestRFR10ADM07TimeToEffect' ./e2e/) | tee "$log"
+row "time to effect, $EFFECTS times" "every bound held; docs/revocation.md has the table"
+
+echo "== whether the time of a refused log-in tells anything"
+(cd server && JOTSMITH_TIMING_PAIRS=$TIMINGS go test -count 1 -timeout 6h -v -run 'TestBRT03TimingTellsNothing' ./e2e/) | tee "$log"
+row "timing of refused log-ins" "$(sed -n 's/^ *timing_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
+
 echo "== keys rotate under load for $ROTATION, and under kill -9"
 (cd server && JOTSMITH_ROTATION=$ROTATION go test -count 1 -timeout 6h -v -run 'TestRotationUnderLoad|TestKillNineWhileKeysRotate' ./e2e/) | tee "$log"
 row "key rotation under load" "$(sed -n 's/^ *rotation_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 [ "$FUZZTIME" = 0 ] && exit 0
-for module in . server; do
+for module in . server bench; do
+	[ "$module" = bench ] && export GOWORK=off # no part of the workspace
 	for pkg in $(cd "$module" && go list -f '{{.Dir}}' ./...); do
 		for target in $(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$pkg"/*_test.go 2>/dev/null | sed 's/^func //'); do
 			echo "== $target ($FUZZTIME)"
