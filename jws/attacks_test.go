@@ -168,6 +168,31 @@ func certificate(t *testing.T, pkix []byte) []byte {
 	return der
 }
 
+// TestJWS03GuessedSecrets has tokens MACed with what attackers try first. Package
+// jwk tests that none of it becomes a key.
+func TestJWS03GuessedSecrets(t *testing.T) {
+	t.Parallel()
+	for alg, hash := range map[jwk.Algorithm]crypto.Hash{jwk.HS256: crypto.SHA256, jwk.HS384: crypto.SHA384, jwk.HS512: crypto.SHA512} {
+		key := keyOf(t, alg)
+		for _, guess := range []string{
+			"", "\x00", strings.Repeat("\x00", hash.Size()), "secret", "password", "key", "null", "undefined", "jwt", "your-256-bit-secret",
+			string(alg), key.KeyID(), b64.Encode([]byte("secret")), strings.Repeat("a", hash.Size()),
+		} {
+			if _, err := jwk.NewHMAC(alg, []byte(guess), "k"); err == nil {
+				t.Errorf("%q is a key of %s", guess, alg)
+			}
+			for _, kid := range []string{"", `,"kid":"` + key.KeyID() + `"`} {
+				input := b64.Encode([]byte(`{"alg":"`+string(alg)+`"`+kid+`}`)) + "." + b64.Encode([]byte("payload"))
+				h := hmac.New(hash.New, []byte(guess))
+				h.Write([]byte(input))
+				if _, err := jws.Verify(ctx, input+"."+b64.Encode(h.Sum(nil)), setOf(t, key.verifier)); !errors.Is(err, jwk.ErrSignature) {
+					t.Errorf("%s with %q: %v", alg, guess, err)
+				}
+			}
+		}
+	}
+}
+
 // TestJWS04OnlyTheKeysAlgorithm signs genuinely with one algorithm and names
 // another: 14 by 14. Where the key's material would do for both, too.
 func TestJWS04OnlyTheKeysAlgorithm(t *testing.T) {

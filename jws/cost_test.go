@@ -1,6 +1,7 @@
 package jws_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -117,6 +118,42 @@ func TestHostileTextsCostLittle(t *testing.T) {
 			if int(n) > limit {
 				t.Errorf("%s of %d bytes: %d bytes allocated, at most %d", h.name, len(text), n, limit)
 			}
+		}
+	}
+}
+
+// Headers have bounds of their own, however large a token may be.
+func TestBoundsOfHeaders(t *testing.T) {
+	t.Parallel()
+	members := func(n int) string { // with "alg" among them
+		s := `{"alg":"HS256"`
+		for i := range n - 1 {
+			s += fmt.Sprintf(`,"%d":0`, i)
+		}
+		return s + "}"
+	}
+	long := func(n int) string { return fill(`{"alg":"HS256","x":"`, "x", `"}`, n) }
+	keys := setOf(t, secret())
+	v := jws.Verifier{MaxSize: 1 << 20}
+	for _, c := range []struct {
+		name, header string
+		good         bool
+	}{
+		{"100 members", members(100), true},
+		{"101 members", members(101), false},
+		{"101 members, nested", `{"alg":"HS256","x":[` + members(99) + `]}`, false},
+		{"12 KiB, 16 encoded", long(12 << 10), true},
+		{"one byte more", long(12<<10 + 1), false},
+	} {
+		_, err := v.Verify(ctx, signed(t, secret(), c.header, "payload"), keys)
+		if c.good != (err == nil) || err != nil && !errors.Is(err, jws.ErrMalformed) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+	for n, good := range map[int]bool{100: true, 101: false} {
+		text := general(t, "payload", entry(t, secret(), members(n), "", "payload"))
+		if _, err := (jws.JSONVerifier{Signers: 1}).Verify(ctx, text, keys); good != (err == nil) {
+			t.Errorf("JSON with %d members in a protected header: %v", n, err)
 		}
 	}
 }

@@ -77,7 +77,9 @@ type Verified struct {
 // last few issuers. The zero value is ready; a Verifier is safe for concurrent
 // use and must not be copied.
 type Verifier struct {
-	MaxSize int // bytes of the compact serialization; 0 stands for DefaultMaxSize
+	// MaxSize is in bytes of the compact serialization; 0 stands for
+	// DefaultMaxSize, which is also the most that a header may have of it.
+	MaxSize int
 
 	headers headerCache
 	buffers sync.Pool

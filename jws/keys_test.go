@@ -3,6 +3,7 @@ package jws_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -16,6 +17,19 @@ var everyAlgorithm = []jwk.Algorithm{
 	jwk.PS256, jwk.PS384, jwk.PS512,
 	jwk.ES256, jwk.ES384, jwk.ES512,
 	jwk.EdDSA, jwk.Ed25519,
+}
+
+func TestEveryAlgorithmIsTested(t *testing.T) {
+	t.Parallel()
+	known := jwk.Algorithms()
+	for _, alg := range everyAlgorithm {
+		if !slices.Contains(known, alg) {
+			t.Errorf("%s does not exist", alg)
+		}
+	}
+	if len(known) != len(everyAlgorithm) {
+		t.Errorf("%d algorithms exist, %d are tested", len(known), len(everyAlgorithm))
+	}
 }
 
 type pair struct {
