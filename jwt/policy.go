@@ -45,7 +45,7 @@ type Policy struct {
 	// "iss" and "aud" (RFC 9068 §2.2 has "sub", "client_id", "iat" and "jti").
 	RequiredClaims []string
 	// MaxAge, if given, ends a token that long after its "iat", which must then
-	// be there, however late its "exp" is. At least 1 s, in whole seconds.
+	// be there, however late its "exp" is, with the same leeway. Whole seconds.
 	MaxAge time.Duration
 	// SingleUse, if given, makes each token good for one call: its "jti", which
 	// must then be there, is noted in SingleUse once all other checks have
@@ -59,7 +59,8 @@ type Policy struct {
 	// most 64 MiB; what comes with requests needs no more than the default.
 	MaxSize int
 	// CacheSize bounds the cache of verified tokens, in bytes. Default 8 MiB,
-	// negative for no cache.
+	// negative for keeping none of this policy's. Several policies share one
+	// cache, of the largest size among them.
 	CacheSize int
 	// Now is the clock. Default time.Now.
 	Now func() time.Time

@@ -47,7 +47,7 @@ func NewVerifier(policies ...Policy) (*Verifier, error) {
 		v.only = newPolicy(p)
 		v.byIssuer[p.Issuer] = v.only
 		v.envelope.MaxSize = max(v.envelope.MaxSize, v.only.MaxSize)
-		cacheSize += max(v.only.CacheSize, 0)
+		cacheSize = max(cacheSize, v.only.CacheSize)
 	}
 	if len(policies) == 0 {
 		faults = append(faults, errors.New("none was given"))
