@@ -24,7 +24,7 @@ check: ## formatting, vet and static analysis alone
 endure: ## long campaigns by hand: kills, fuzzing; results go into docs/endurance.md
 	@scripts/endure.sh
 
-bench: ## benchmarks of both modules
+bench: ## the library beside its peers, the server beside its floors
 	@scripts/bench.sh
 
 clean: ## remove what was built

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formatting, vet and static analysis of both modules.
+# Formatting, vet and static analysis of all modules, and the tests of bench/,
+# which is no part of the workspace and would rot unseen.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +21,9 @@ for module in . server; do
 	(cd "$module" && go vet ./...)
 done
 
+say "go vet, go test (bench)"
+(cd bench && GOWORK=off go vet ./... && GOWORK=off go test ./...)
+
 # Pinned, so that a new release of the linter changes nothing by itself.
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 if ! command -v staticcheck >/dev/null && ! go install "$staticcheck" 2>/dev/null; then
@@ -31,3 +35,4 @@ for module in . server; do
 	say "staticcheck ($module)"
 	(cd "$module" && staticcheck ./...)
 done
+(cd bench && GOWORK=off staticcheck ./...)
