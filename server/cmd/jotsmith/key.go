@@ -135,6 +135,7 @@ type keyRotateCmd struct {
 	Purpose string `required:"" enum:"access,feed,refresh" placeholder:"PURPOSE" help:"Which key: access, feed or refresh."`
 	Alg     string `placeholder:"ALG" help:"Its algorithm, where there are several for the purpose; by default ES256, and HS256 for refresh."`
 	Now     bool   `help:"Let the successor sign at once, without announcing it first."`
+	KeyLead span   `default:"24h" env:"JOTSMITH_KEY_LEAD" placeholder:"TIME" help:"On the data directory: for so long the successor is announced before it signs (${default}), at least 10m. A running server has a lead of its own."`
 	JSON    bool   `help:"Print JSON."`
 }
 
@@ -148,6 +149,10 @@ func (cmd *keyRotateCmd) Run(ctx context.Context, c *console, l *commandLine) er
 	if alg == "" {
 		alg = map[string]jwk.Algorithm{keyring.Access: jwk.ES256, keyring.Feed: keyring.FeedAlgorithm, keyring.Refresh: keyring.RefreshAlgorithm}[cmd.Purpose]
 	}
+	if err := cmd.checkLead(l); err != nil {
+		return err
+	}
+	cmd.keyLead = time.Duration(cmd.KeyLead)
 	r, err := cmd.open(ctx, c, l)
 	if err != nil {
 		return err
@@ -173,6 +178,19 @@ func (cmd *keyRotateCmd) Run(ctx context.Context, c *console, l *commandLine) er
 		return err
 	}
 	fmt.Fprint(c.out, rotated(key, all, time.Now()))
+	return nil
+}
+
+// checkLead refuses a lead that would be ignored or that nobody could follow.
+func (cmd *keyRotateCmd) checkLead(l *commandLine) error {
+	switch {
+	case cmd.remote(l) && l.gives("key-lead"):
+		return usagef("--key-lead is for the data directory: a running server has a lead of its own")
+	case !cmd.remote(l):
+		if err := errors.Join(rotationFlags{KeyLead: cmd.KeyLead}.check()...); err != nil {
+			return usageError{err}
+		}
+	}
 	return nil
 }
 

@@ -40,7 +40,7 @@ func openOfflineIn(ctx context.Context, dir *dataDir, f dataFlags, c *console) (
 		},
 		SessionIdle:            maxSessionIdle,
 		SessionMax:             maxSessionLife,
-		Keys:                   rotation{every: -1}, // rotating on schedule is the server's business
+		Keys:                   rotation{every: -1, lead: f.keyLead}, // rotating on schedule is the server's business
 		DangerouslyAcceptClock: f.DangerouslyAcceptClock,
 		Log:                    slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})

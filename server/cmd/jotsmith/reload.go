@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -82,10 +83,12 @@ func (r *running) reload(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
+	before := r.node.registered()
 	handler, err := r.node.reconfigured(ctx, config)
 	if err != nil {
 		return err
 	}
+	after, named := r.node.registered(), r.line.registers()
 	r.line = next
 	r.level.Set(min(r.level.Level(), serve.level())) // so that what follows is told
 	defer r.level.Set(serve.level())
@@ -97,8 +100,41 @@ func (r *running) reload(ctx context.Context, c *console) error {
 	if len(waiting) > 0 {
 		log.Warn("some of the configuration waits for the next start", "settings", strings.Join(waiting, " "))
 	}
-	log.Info("reloaded the configuration", "changed", strings.Join(changed, " "))
+	// What is registered belongs to administrators from then on.
+	if kept := without(named, next.registers()); len(kept) > 0 {
+		log.Warn("what the configuration does not name any more stays registered; 'jotsmith api delete' and 'jotsmith role delete' remove it", "kept", strings.Join(kept, ", "))
+	}
+	changed = without(changed, []string{"apis", "roles"})
+	log.Info("reloaded the configuration", "changed", strings.Join(changed, " "), "registered", strings.Join(without(after, before), ", "))
 	return nil
+}
+
+// registered names the APIs and roles that there are.
+func (n *node) registered() (all []string) {
+	now := n.catalog.Now()
+	for _, a := range now.APIs() {
+		all = append(all, "API "+a.Audience)
+	}
+	for _, r := range now.Roles() {
+		all = append(all, "role "+r.Name)
+	}
+	return all
+}
+
+// registers names the APIs and roles that the configuration does.
+func (l *commandLine) registers() (all []string) {
+	for _, audience := range l.commands.Serve.API {
+		all = append(all, "API "+audience)
+	}
+	for _, r := range l.commands.Serve.Role {
+		all = append(all, "role "+r.Name)
+	}
+	return all
+}
+
+// without answers what of all is not in those.
+func without(all, those []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(s string) bool { return slices.Contains(those, s) })
 }
 
 // takeOn names the settings in which next differs: those that can change while

@@ -112,7 +112,7 @@ func TestReload(t *testing.T) {
 		"[roles]\nviewer = [\"tasks:read\"]\n[tokens]\naccess_life = \"1h\"\n[sessions]\nidle = \"6d\"\nmax = \"20d\"\n[log]\nlevel = \"warn\"\n"))
 	cmd.Process.Signal(syscall.SIGHUP)
 	until(`"settings":"tokens.access_life sessions.idle"`)
-	until(`"msg":"reloaded the configuration","changed":"apis roles sessions.max log.level"`)
+	until(`"msg":"reloaded the configuration","changed":"sessions.max log.level","registered":"API https://b.example, role viewer"`)
 	if got := serial(); got.Int64() != 2 {
 		t.Errorf("the certificate is still number %v", got)
 	}
@@ -128,6 +128,16 @@ func TestReload(t *testing.T) {
 		if got := get(path); got != http.StatusOK {
 			t.Errorf("%s is answered %d", path, got)
 		}
+	}
+
+	// What is registered stays, whatever the file says of it then.
+	write("jotsmith.toml", []byte("apis = [\"https://a.example\"]\n"+base+"[roles]\nviewer = [\"tasks:write\"]\n"))
+	cmd.Process.Signal(syscall.SIGHUP)
+	until("a role is registered with other permissions, which stay")
+	until(`"kept":"API https://b.example"`)
+	until(`"changed":"sessions.max log.level","registered":""`)
+	if got := login("https://b.example"); got != http.StatusOK {
+		t.Errorf("a log-in for an API that the file does not name any more is answered %d", got)
 	}
 
 	for name, text := range map[string]string{

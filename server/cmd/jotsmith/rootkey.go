@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 )
@@ -17,6 +18,8 @@ type dataFlags struct {
 	Data                   string `default:"./jotsmith-data" env:"JOTSMITH_DATA" placeholder:"DIR" help:"Directory that holds the database (${default}); made 0700 where there is none."`
 	RootKey                string `env:"JOTSMITH_ROOT_KEY" placeholder:"SOURCE" help:"The key that unseals all others: file:PATH or env:NAME. By default the file DIR.root-key beside the data directory, made on the first run. Keep a copy apart from backups of the data: without it the keys in there are lost."`
 	DangerouslyAcceptClock bool   `env:"JOTSMITH_DANGEROUSLY_ACCEPT_CLOCK" help:"Start although the clock is behind the database's time, and take the clock's word for it. Only where the database's time was wrong."`
+
+	keyLead time.Duration // of a key that is announced; 0 is the usual one
 }
 
 // A rootKeySource is where the root key comes from.
