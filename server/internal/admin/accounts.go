@@ -16,7 +16,7 @@ func (s *Service) CreateAccount(ctx context.Context, caller Caller, n account.Ne
 	if err := allow(caller, AccountsWrite); err != nil {
 		return account.Account{}, err
 	}
-	if err := s.reachesRoles(caller, n.Roles); err != nil {
+	if err := s.mayGive(caller, nil, n.Roles); err != nil {
 		return account.Account{}, err
 	}
 	if err := validRoles(n.Roles); err != nil {
@@ -124,7 +124,11 @@ func (s *Service) SetRoles(ctx context.Context, caller Caller, id account.ID, ro
 	if err := s.mayChange(ctx, caller, id); err != nil {
 		return account.Account{}, err
 	}
-	if err := s.reachesRoles(caller, roles); err != nil {
+	was, err := s.c.Accounts.Get(ctx, id)
+	if err != nil {
+		return account.Account{}, err
+	}
+	if err := s.mayGive(caller, was.Roles, roles); err != nil {
 		return account.Account{}, err
 	}
 	if err := validRoles(roles); err != nil {

@@ -12,7 +12,7 @@ func (s *Service) CreateApp(ctx context.Context, caller Caller, n app.NewApp) (a
 	if err := allow(caller, AppsWrite); err != nil {
 		return app.App{}, "", err
 	}
-	if err := s.reachesRoles(caller, n.Roles); err != nil {
+	if err := s.mayGive(caller, nil, n.Roles); err != nil {
 		return app.App{}, "", err
 	}
 	return s.c.Apps.Create(ctx, caller.Actor, n)
@@ -40,7 +40,11 @@ func (s *Service) SetApp(ctx context.Context, caller Caller, id app.ID, e app.Ed
 		return app.App{}, err
 	}
 	if e.Roles != nil {
-		if err := s.reachesRoles(caller, *e.Roles); err != nil {
+		was, err := s.c.Apps.Get(ctx, id)
+		if err != nil {
+			return app.App{}, err
+		}
+		if err := s.mayGive(caller, was.Roles, *e.Roles); err != nil {
 			return app.App{}, err
 		}
 	}

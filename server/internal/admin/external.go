@@ -39,7 +39,7 @@ func (s *Service) ImportAccounts(ctx context.Context, caller Caller, lines []acc
 		return account.ImportResult{}, err
 	}
 	mayHave := func(roles []string) error {
-		return errors.Join(s.reachesRoles(caller, roles), validRoles(roles))
+		return errors.Join(s.mayGive(caller, nil, roles), validRoles(roles))
 	}
 	return s.c.Accounts.Import(ctx, caller.Actor, lines, mayHave, mode, progress)
 }

@@ -35,6 +35,24 @@ func (s *Service) reachesRoles(c Caller, roles ...[]string) error {
 	return reaches(c, s.c.Catalog.Now().Permissions(slices.Concat(roles...))...)
 }
 
+// mayGive refuses roles that the caller may not give to somebody who holds some
+// already: those that reach beyond the caller, and those that nobody has
+// registered. Such a role gives nothing yet, but whoever registers it one day
+// would hand it to all who have its name, so that giving it takes the permission
+// to register it.
+func (s *Service) mayGive(c Caller, held, roles []string) error {
+	if err := s.reachesRoles(c, roles); err != nil || c.May(RolesWrite) {
+		return err
+	}
+	registered := s.c.Catalog.Now()
+	for _, r := range roles {
+		if _, known := registered.Role(r); !known && !slices.Contains(held, r) {
+			return fmt.Errorf("%w: %s, to give a role that is not registered", ErrForbidden, RolesWrite)
+		}
+	}
+	return nil
+}
+
 // mayChangeApp asks whether the caller may before it says whether the app
 // exists.
 func (s *Service) mayChangeApp(ctx context.Context, c Caller, id app.ID) error {

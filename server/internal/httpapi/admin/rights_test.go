@@ -39,6 +39,9 @@ func TestADM03NobodyRaisesThemselves(t *testing.T) {
 		{"a clerk's own roles", clerk, "PUT", accounts + string(clerk.id) + "/roles", `{"roles":["admin"]}`, wire.CodeForbidden},
 		{"another's roles", clerk, "PUT", accounts + string(plain.id) + "/roles", `{"roles":["viewer","admin"]}`, wire.CodeForbidden},
 		{"a role of one permission more", clerk, "PUT", accounts + string(plain.id) + "/roles", `{"roles":["` + only(admin.KeysRead) + `"]}`, wire.CodeForbidden},
+		{"a role that nobody has registered yet", clerk, "PUT", accounts + string(clerk.id) + "/roles", `{"roles":["` + only(admin.AccountsWrite) + `","security-lead"]}`, wire.CodeForbidden},
+		{"a new account with one", clerk, "POST", "/v1/admin/accounts", `{"username":"eve","password":"` + password + `","roles":["security-lead"]}`, wire.CodeForbidden},
+		{"an app with one", appClerk, "POST", "/v1/admin/apps", `{"name":"x","roles":["security-lead"]}`, wire.CodeForbidden},
 		{"a new admin", clerk, "POST", "/v1/admin/accounts", `{"username":"eve","password":"` + password + `","roles":["admin"]}`, wire.CodeForbidden},
 		{"an admin's password", clerk, "PUT", accounts + string(boss.id) + "/password", `{"password":"fünf Kühe im Schnee"}`, wire.CodeForbidden},
 		{"an admin's roles taken away", clerk, "PUT", accounts + string(boss.id) + "/roles", `{"roles":[]}`, wire.CodeForbidden},
@@ -147,4 +150,23 @@ func TestADM07AppDisabled(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, n.do("GET", "/v1/admin/keys", nil, token), wire.CodeTokenRevoked)
+}
+
+// A role that is not registered gives nothing, until somebody registers it. Who
+// may do that may give it, and what one has of it stays.
+func TestRoleThatIsNotRegistered(t *testing.T) {
+	t.Parallel()
+	n := open(t)
+	both, clerk, app := n.person("", only(admin.AccountsWrite), only(admin.RolesWrite)), n.person("", only(admin.AccountsWrite)), n.person("", only(admin.AppsWrite))
+	holder := n.person("", "legacy")
+	path := "/v1/admin/accounts/" + string(holder.id) + "/roles"
+	read[wire.Account](t, n.do("PUT", path, `{"roles":["legacy","another"]}`, both.tokens.AccessToken), 200)
+	read[wire.Account](t, n.do("PUT", path, `{"roles":["legacy","another","viewer"]}`, clerk.tokens.AccessToken), 200)
+	read[wire.Account](t, n.do("PUT", path, `{"roles":["legacy","viewer"]}`, clerk.tokens.AccessToken), 200)
+	refused(t, n.do("PUT", path, `{"roles":["legacy","another"]}`, clerk.tokens.AccessToken), wire.CodeForbidden)
+
+	made := read[wire.AppWithSecret](t, n.do("POST", "/v1/admin/apps", `{"name":"x","roles":["viewer"]}`, app.tokens.AccessToken), 201)
+	path = "/v1/admin/apps/" + made.App.ID
+	refused(t, n.do("PATCH", path, `{"roles":["legacy"]}`, app.tokens.AccessToken), wire.CodeForbidden)
+	read[wire.App](t, n.do("PATCH", path, `{"roles":[]}`, app.tokens.AccessToken), 200)
 }
