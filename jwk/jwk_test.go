@@ -97,7 +97,11 @@ func TestSignAndVerify(t *testing.T) {
 			if err := k.verifier.Verify(message, append(bytes.Clone(signature), 0)); err != jwk.ErrSignature {
 				t.Errorf("one byte more: %v", err)
 			}
-			for i := range len(signature) * 8 {
+			step := 1
+			if alg := k.Algorithm(); alg != jwk.HS256 && alg != jwk.ES256 && alg != jwk.EdDSA {
+				step = 9 // another bit of each byte
+			}
+			for i := 0; i < len(signature)*8; i += step {
 				changed := bytes.Clone(signature)
 				changed[i/8] ^= 1 << (i % 8)
 				if err := k.verifier.Verify(message, changed); err != jwk.ErrSignature {
