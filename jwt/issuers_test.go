@@ -256,3 +256,29 @@ func TestAlgorithms(t *testing.T) {
 		t.Error("an algorithm that does not exist was taken")
 	}
 }
+
+func TestAllocationsAmongSeveralIssuers(t *testing.T) {
+	one, two := newKey(t, jwk.HS256), newKey(t, jwk.HS256)
+	ctx := context.Background()
+	for _, c := range []struct {
+		name  string
+		size  int
+		limit float64
+	}{{"warm", 0, 0}, {"cold", -1, 7}} {
+		first, second := policyOf(t, issuerName, one), policyOf(t, otherIssuer, two)
+		first.CacheSize, second.CacheSize = c.size, c.size
+		v := newVerifierOf(t, first, second)
+		compact := sign(t, two, goodClaims().with("iss", otherIssuer))
+		n := testing.AllocsPerRun(100, func() {
+			if _, err := v.Verify(ctx, compact); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if raceEnabled && c.limit > 0 {
+			n -= 4 // the race detector empties pools at random
+		}
+		if n > c.limit {
+			t.Errorf("%v allocations when %s", n, c.name)
+		}
+	}
+}

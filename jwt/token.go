@@ -1,6 +1,8 @@
 package jwt
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -118,13 +120,35 @@ func (t Token) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
 func (t Token) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // Decode decodes the claims of t into a T, by the rules of encoding/json save
-// that names must be spelled exactly as the fields' are. It decodes anew at each
-// call, so that no caller can change what another one sees.
+// that names must be spelled exactly as the fields' are. Registered claims decode
+// as any other. It decodes anew at each call, so that no caller can change what
+// another one sees; keep what you need.
+//
+// Numbers go into float64 where T does not say otherwise, which holds integers up
+// to 2^53: give the field an integer type, or json.Number. Text that is too deep
+// or that repeats a name never comes this far. The error names the field and its
+// type and tells nothing of the claim; errors.Unwrap returns what a decoder of
+// T's own said.
 func Decode[T any](t *Token) (T, error) {
 	var v T
 	if err := strictjson.Unmarshal([]byte(t.payload), &v, strictjson.MaxDepth); err != nil {
 		var zero T
-		return zero, fmt.Errorf("decoding claims into %T: %w", v, err)
+		return zero, &decodeError{fmt.Sprintf("decoding claims into %T", v), err}
 	}
 	return v, nil
 }
+
+// decodeError keeps the value, which its cause may quote, out of logs.
+type decodeError struct {
+	doing string
+	cause error
+}
+
+func (e *decodeError) Error() string {
+	if fault, ok := errors.AsType[*json.UnmarshalTypeError](e.cause); ok {
+		return fmt.Sprintf("%s: %q takes a %s", e.doing, fault.Field, fault.Type)
+	}
+	return e.doing + ": the type's own decoder refuses a value"
+}
+
+func (e *decodeError) Unwrap() error { return e.cause }
