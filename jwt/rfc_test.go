@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/flate"
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
@@ -78,8 +80,62 @@ func TestRFC7519(t *testing.T) {
 
 // The tests below are the sections of RFC 8725 (JSON Web Token Best Current
 // Practices) and of the draft that revises it (draft-ietf-oauth-rfc8725bis,
-// which keeps the numbers and goes on from 3.13), each with what it asks for.
-// The threats of section 2 point to these practices.
+// which keeps the numbers and goes on from 2.10 and 3.13): the threats in one
+// table, the practices each with what it asks for.
+
+func TestRFC8725Section2Threats(t *testing.T) {
+	t.Parallel()
+	key, secret := newKey(t, jwk.RS256).(*jwk.PrivateKey), newKey(t, jwk.HS256)
+	v := newVerifier(t, key, func(p *jwt.Policy) { p.Now = at(start) })
+	claims := encode(string(mustJSON(goodClaims())))
+	public, err := key.Public().PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kid := `"kid":"` + key.KeyID() + `","typ":"at+jwt"}`
+	genuine := func(header, claims string) string {
+		input := encode(header) + "." + claims
+		signature, err := key.AppendSignature(nil, []byte(input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return input + "." + encode(string(signature))
+	}
+	maced := func(secret []byte) string {
+		input := encode(`{"alg":"HS256",`+kid) + "." + claims
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(input))
+		return input + "." + encode(string(mac.Sum(nil)))
+	}
+	check(t, v, genuine(`{"alg":"RS256",`+kid, claims), nil)
+	for _, c := range []struct {
+		name, compact string
+		want          error
+	}{
+		{"2.1 weak signatures: none", encode(`{"alg":"none",`+kid) + "." + claims + ".", jwt.ErrAlgorithm},
+		{"2.1 weak signatures: the public key as a secret", maced(public), jwt.ErrAlgorithm},
+		{"2.2 weak symmetric keys", maced([]byte("secret")), jwt.ErrAlgorithm},
+		{"2.3 composition: encrypted, not signed", encode(`{"alg":"RSA-OAEP","enc":"A256GCM",`+kid) + ".AAAA.AAAA." + claims + ".AAAA", jwt.ErrMalformed},
+		{"2.3 composition: signed around another's signature", genuine(`{"alg":"RS256","cty":"JWT",`+kid, encode(sign(t, secret, goodClaims()))), jwt.ErrMalformed},
+		{"2.4 plaintext leakage: nothing is encrypted", encode(`{"alg":"dir","enc":"A128CBC-HS256","zip":"DEF"}`) + "..AAAA.AAAA.AAAA", jwt.ErrMalformed},
+		{"2.5 elliptic curve encryption", encode(`{"alg":"ECDH-ES","enc":"A128GCM","epk":{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}}`) + "..AAAA.AAAA.AAAA", jwt.ErrMalformed},
+		{"2.6 encodings: UTF-16", genuine(`{"alg":"RS256",`+kid, encode("\xff\xfe{\x00}\x00")), jwt.ErrMalformed},
+		{"2.7 substitution: another API's token", genuine(`{"alg":"RS256",`+kid, encode(string(mustJSON(goodClaims().with("aud", "https://other.example"))))), jwt.ErrAudience},
+		{"2.7 substitution: another issuer's token", genuine(`{"alg":"RS256",`+kid, encode(string(mustJSON(goodClaims().with("iss", otherIssuer))))), jwt.ErrIssuer},
+		{"2.8 cross-JWT confusion", genuine(`{"alg":"RS256","kid":"`+key.KeyID()+`","typ":"logout+jwt"}`, claims), jwt.ErrType},
+		{"2.9 indirect attacks: a path for a key id", genuine(`{"alg":"RS256","typ":"at+jwt","kid":"../../etc/passwd"}`, claims), jwt.ErrUnknownKey},
+		{"2.10 iterations", encode(`{"alg":"PBES2-HS256+A128KW","enc":"A128GCM","p2c":2147483647,`+kid) + ".AAAA.AAAA.AAAA.AAAA", jwt.ErrMalformed},
+		{"2.11 algorithm names in another case", encode(`{"alg":"noNE",`+kid) + "." + claims + ".", jwt.ErrAlgorithm},
+		{"2.11 algorithm names in another case, signed", genuine(`{"alg":"rs256",`+kid, claims), jwt.ErrAlgorithm},
+		{"2.12 decompression", genuine(`{"alg":"RS256","zip":"DEF",`+kid, encode("\xab\x56\x4a\x2c\x28\x00\x00")), jwt.ErrMalformed},
+		{"2.13 format confusion", `{"protected":"` + encode(`{"alg":"RS256",`+kid) + `","payload":"` + claims + `","signature":"AAAA"}`, jwt.ErrMalformed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			check(t, v, c.compact, c.want)
+		})
+	}
+}
 
 func TestRFC8725Section3_1AlgorithmVerification(t *testing.T) {
 	t.Parallel()
