@@ -26,7 +26,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	routed := routes{}
 	user.Routes(routed, user.Deps{})
 	oauth.Routes(routed, oauth.Deps{Issuer: issuer})
-	admin.Routes(routed, nil, nil)
+	admin.Routes(routed, nil, admin.Gate{})
 	demanded := map[string]string{}
 	for _, r := range admin.Table() {
 		demanded[r.Method+" "+r.Path] = r.Permission
