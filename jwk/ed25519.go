@@ -20,7 +20,8 @@ import (
 //     not of small order; anything else is refused when the key is made;
 //   - a signature is accepted if S is below the group order and the encoding of
 //     [S]B − [k]A equals R byte for byte, without the cofactor. So R that is not
-//     canonical is refused, and R of small or mixed order is no special case.
+//     canonical is refused, and R of small order or A of mixed order is no special
+//     case.
 //
 // Integer arithmetic decides, and so the verdict is the same on every machine.
 type ed25519Family struct{}

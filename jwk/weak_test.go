@@ -445,6 +445,48 @@ func TestJWS10Ed25519(t *testing.T) {
 	}
 }
 
+// The equation is checked without the cofactor and R by its bytes, so that there
+// is one verdict on signatures of which libraries differ. They were made with the
+// private key, which nobody else could do.
+func TestJWS10MixedOrder(t *testing.T) {
+	t.Parallel()
+	const (
+		good  = "03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8"
+		mixed = "b502ff3d92e31d8190b4aa4ea0414005167fad089c4de9dac8a2fc850fed4f58" // the same and a point of order 8
+	)
+	for _, c := range []struct {
+		name, public, message, r, s string
+		ok                          bool
+	}{
+		{"R of mixed order", good, "message",
+			"d63c01223147541df4e170763e9e2788a8bf5971f52a93c5829dbe6f5ff6bba9", "e0e6f6e6005c820580bd7fa54cbe950a5eb802ecd74a8898ec42a9aeaed22604", false},
+		{"R of order 8", good, "message",
+			"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a", "a8d5b150dc02130086ba367797e1c136b75fac9c65b0b2678d8db1919703c60d", false},
+		{"R neutral", good, "message",
+			"0100000000000000000000000000000000000000000000000000000000000000", "e404f4e96e0b12dc6c3ec416ed1d5e91b66a37ca15a8b36c06938736133a2d0c", true},
+		{"R neutral, y not reduced", good, "message",
+			"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", "69bd617fec36dc0be89debbed9c25bfe1e38914a62901170888d64915dd96b00", false},
+		{"R neutral, with a sign", good, "message",
+			"0100000000000000000000000000000000000000000000000000000000000080", "2a7f06cd3cf4fe251577c14ce2a3ffb6e23f8426ee226228dc854584a7f4db0e", false},
+		{"A of mixed order, hash a multiple of 8", mixed, "message 0",
+			"17ffad8068dc0de9935d36636f3ad1b5de6de3413b12388e453b05f2a4c1d3db", "116458f6290a432346df30e243eadebbccc77c0bd19a1ef8572b063656c76a0a", true},
+		{"A of mixed order, another hash", mixed, "message 1",
+			"17ffad8068dc0de9935d36636f3ad1b5de6de3413b12388e453b05f2a4c1d3db", "5dbadc1dac37840dd7c69f4430db7d1056ead6dee6a844ecddc5385ea147fb0b", false},
+	} {
+		public, _ := hex.DecodeString(c.public)
+		signature, _ := hex.DecodeString(c.r + c.s)
+		for _, alg := range []jwk.Algorithm{jwk.EdDSA, jwk.Ed25519} {
+			key, err := jwk.NewEd25519Public(alg, public, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := key.Verify([]byte(c.message), signature); (err == nil) != c.ok {
+				t.Errorf("%s: %s: %v", alg, c.name, err)
+			}
+		}
+	}
+}
+
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
