@@ -245,7 +245,7 @@ func TestCLM10AppsAndAccountsAreApart(t *testing.T) {
 	}{
 		{own, basic(string(a.ID), secret), true}, {own, bearer(own), true},
 		{alice.AccessToken, basic(string(a.ID), secret), false}, {alice.AccessToken, bearer(own), false},
-		{own, bearer(alice.AccessToken), false}, {own, bearer(n.login("ivy").AccessToken), true},
+		{own, bearer(alice.AccessToken), false}, {own, bearer(n.introspector().AccessToken), true},
 	} {
 		got := read[wire.Introspection](t, n.post("/oauth/introspect", []string{"token", c.token}, c.edit), 200)
 		if got.Active != c.active {
@@ -268,7 +268,14 @@ func TestIntrospectionByApps(t *testing.T) {
 	if got := ask(basic(string(asker.ID), secret)); !got.Active || got.Scope == "" || got.SessionID != alice.SessionID {
 		t.Errorf("by secret: %+v", got)
 	}
-	if got := ask(bearer(n.grant(asker, secret).AccessToken)); !got.Active {
+	if got := ask(bearer(n.grant(asker, secret).AccessToken)); got.Active {
+		t.Errorf("by a token for another API: %+v", got)
+	}
+	both := []string{tasks, catalog.AdminAudience(issuer)}
+	if _, err := n.admin.SetApp(t.Context(), operator, asker.ID, app.Edit{Audiences: &both}); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(bearer(n.grant(asker, secret, "resource", both[1]).AccessToken)); !got.Active {
 		t.Errorf("by token: %+v", got)
 	}
 	posted := n.post("/oauth/introspect", []string{"token", alice.AccessToken, "client_id", string(asker.ID), "client_secret", secret})
@@ -367,7 +374,7 @@ func TestRFR10AppEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ivy := n.login("ivy").AccessToken
+			ivy := n.introspector().AccessToken
 			old := n.grant(a, secret).AccessToken
 			active := func(token string) bool {
 				return read[wire.Introspection](t, n.post("/oauth/introspect", []string{"token", token}, bearer(ivy)), 200).Active

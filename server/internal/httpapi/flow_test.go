@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -186,10 +187,17 @@ func TestADM03MassAssignment(t *testing.T) {
 	}
 }
 
+// introspector logs ivy in where her role gives her something.
+func (n *node) introspector() wire.TokenResponse {
+	n.t.Helper()
+	login := wire.LoginRequest{Username: "ivy", Password: password, Audience: catalog.AdminAudience(issuer), Scope: catalog.Introspect}
+	return read[wire.TokenResponse](n.t, n.do("POST", "/v1/login", login), 200)
+}
+
 func TestIntrospect(t *testing.T) {
 	t.Parallel()
 	n := open(t, options{})
-	alice, bob, ivy := n.login("alice"), n.login("bob"), n.login("ivy")
+	alice, bob, ivy := n.login("alice"), n.login("bob"), n.introspector()
 	about := n.introspect(alice.AccessToken, alice.AccessToken)
 	if !about.Active || about.SessionID != alice.SessionID || about.Issuer != issuer || about.Audience[0] != tasks ||
 		about.Scope != "tasks:read tasks:write" || about.Roles[0] != "editor" || about.ClientID != "app_first_party" ||
@@ -202,12 +210,14 @@ func TestIntrospect(t *testing.T) {
 	const inactive = `{"active":false}`
 	n.do("POST", "/v1/logout", nil, bearer(bob.AccessToken))
 	for name, c := range map[string]struct{ caller, token string }{
-		"somebody else's":   {alice.AccessToken, ivy.AccessToken},
-		"an ended session":  {ivy.AccessToken, bob.AccessToken},
-		"not a token":       {ivy.AccessToken, "x"},
-		"a refresh token":   {ivy.AccessToken, alice.RefreshToken},
-		"bad signature":     {ivy.AccessToken, alice.AccessToken[:len(alice.AccessToken)-4] + "AAAA"},
-		"too large a token": {ivy.AccessToken, strings.Repeat("x", 60_000)},
+		"somebody else's": {alice.AccessToken, ivy.AccessToken},
+		// Whom ivy calls has it, and may not ask with it.
+		"with a token for another API": {n.login("ivy").AccessToken, alice.AccessToken},
+		"an ended session":             {ivy.AccessToken, bob.AccessToken},
+		"not a token":                  {ivy.AccessToken, "x"},
+		"a refresh token":              {ivy.AccessToken, alice.RefreshToken},
+		"bad signature":                {ivy.AccessToken, alice.AccessToken[:len(alice.AccessToken)-4] + "AAAA"},
+		"too large a token":            {ivy.AccessToken, strings.Repeat("x", 60_000)},
 	} {
 		w := n.do("POST", "/oauth/introspect", url.Values{"token": {c.token}}.Encode(), bearer(c.caller), form)
 		if w.Code != 200 || w.Body.String() != inactive || w.Header().Get("Cache-Control") != "no-store" {
@@ -237,8 +247,8 @@ func TestIntrospect(t *testing.T) {
 func TestADM07RoleRemoved(t *testing.T) {
 	t.Parallel()
 	n := open(t, options{})
-	alice, ivy := n.login("alice"), n.login("ivy")
-	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("alice"), []string{"viewer"}); err != nil {
+	alice, ivy := n.login("alice"), n.introspector()
+	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("alice"), []string{"viewer"}, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.introspect(alice.AccessToken, alice.AccessToken); !got.Active || len(got.Roles) != 0 || got.Scope != "" {
@@ -251,11 +261,22 @@ func TestADM07RoleRemoved(t *testing.T) {
 	if next.Scope != "tasks:read" {
 		t.Errorf("a refresh gives %q", next.Scope)
 	}
-	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("ivy"), nil); err != nil {
+	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("ivy"), nil, false); err != nil {
 		t.Fatal(err)
 	}
 	if got := n.introspect(ivy.AccessToken, next.AccessToken); got.Active {
 		t.Error("who is no introspector any more is still told")
+	}
+
+	// Where the sessions are to end too, nothing of before is good any more.
+	bob := n.login("bob")
+	if _, err := n.admin.SetRoles(t.Context(), operator, n.id("bob"), nil, true); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, n.do("GET", "/v1/me", nil, bearer(bob.AccessToken)), wire.CodeTokenRevoked)
+	refused(t, n.do("POST", "/v1/refresh", wire.RefreshRequest{RefreshToken: bob.RefreshToken}), wire.CodeInvalidRefreshToken)
+	if !strings.Contains(n.records(), "sessions end") {
+		t.Error("the audit log does not say that the sessions ended")
 	}
 }
 

@@ -17,9 +17,11 @@ import (
 // with an access token of its own, or as an app with its secret (§2.1). A token
 // that is not active, that is none, or that the caller may not ask about gets
 // one and the same answer (§2.2): everybody may ask about their own, and about
-// any token where one of their roles gives catalog.Introspect.
+// any token where they have catalog.Introspect. A bearer's token must say so too,
+// which only one for this server's administration can: whoever runs some other
+// API has the tokens of all who call it, and could ask with one of theirs.
 func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
-	form, subject, roles, err := d.asking(c, r)
+	form, subject, anybody, err := d.asking(c, r)
 	if err != nil {
 		return err
 	}
@@ -33,34 +35,35 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	case err != nil:
 		return err // nothing is known about the token
-	case about.Subject() != subject && !d.Catalog.Now().Gives(roles, catalog.Introspect):
+	case about.Subject() != subject && !anybody:
 		return c.JSON(http.StatusOK, wire.Introspection{})
 	}
 	return c.JSON(http.StatusOK, d.describe(about))
 }
 
-// asking says who asks, and with which roles.
-func (d Deps) asking(c *httpapi.Call, r *http.Request) (form url.Values, subject string, roles []string, err error) {
+// asking says who asks, and whether they may ask about anybody's tokens.
+func (d Deps) asking(c *httpapi.Call, r *http.Request) (form url.Values, subject string, anybody bool, err error) {
 	if basic(r) || len(r.Header["Authorization"]) == 0 {
 		if form, err = readForm(c, r); err != nil {
-			return nil, "", nil, err
+			return nil, "", false, err
 		}
 	}
 	if basic(r) || form.Has("client_secret") {
 		who, err := d.client(c, r, form)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, "", false, err
 		}
-		return form, who.id, who.app.App.Roles, nil
+		return form, who.id, d.Catalog.Now().Gives(who.app.App.Roles, catalog.Introspect), nil
 	}
 	caller, err := d.Auth.Anybody(c, r)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, "", false, err
 	}
 	if form, err = readForm(c, r); err == nil && form.Has("client_secret") {
 		err = httpapi.Refuse(wire.CodeInvalidRequest, "more than one way to authenticate", nil)
 	}
-	return form, caller.Subject(), caller.Roles(), err
+	anybody = caller.Token.HasScope(catalog.Introspect) && d.Catalog.Now().Gives(caller.Roles(), catalog.Introspect)
+	return form, caller.Subject(), anybody, err
 }
 
 // verdict says whether err says something about the token.
