@@ -41,7 +41,8 @@ type Config struct {
 	Audience string // this API's name, as tokens spell it
 
 	// Verifier takes the place of Issuer and Audience: a ready one, for
-	// programs that have keys and revocations at hand. Nothing is fetched.
+	// programs that have keys and revocations at hand, or that take the tokens
+	// of several issuers. Nothing is fetched.
 	Verifier *jwt.Verifier
 
 	MaxStale time.Duration // how long to go on without the revocation feed; default 60 s, at least 2 s
