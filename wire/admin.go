@@ -81,7 +81,8 @@ type AccountPassword struct {
 // AccountRoles is the body of PUT /v1/admin/accounts/{id}/roles: all that the
 // account has afterwards.
 type AccountRoles struct {
-	Roles []string `json:"roles"`
+	Roles       []string `json:"roles"`
+	EndSessions bool     `json:"end_sessions,omitempty"` // tokens with the roles that it had end at once
 }
 
 // AccountClaims is the body of PUT /v1/admin/accounts/{id}/claims.

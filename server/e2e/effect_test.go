@@ -185,7 +185,10 @@ func TestRFR10ADM07TimeToEffect(t *testing.T) {
 		}},
 		{act: "account disabled", who: r.person, do: func(h holder) { r.do(200, "POST", "/accounts/"+h.id+"/disable", nil) }},
 		{act: "role taken away", who: r.person, goesOn: renews | passes, do: func(h holder) {
-			r.do(200, "PUT", "/accounts/"+h.id+"/roles", map[string]any{"roles": []string{}})
+			r.do(200, "PUT", "/accounts/"+h.id+"/roles", wire.AccountRoles{Roles: []string{}})
+		}},
+		{act: "role taken away and sessions ended", who: r.person, do: func(h holder) {
+			r.do(200, "PUT", "/accounts/"+h.id+"/roles", wire.AccountRoles{Roles: []string{}, EndSessions: true})
 		}},
 		{act: "theft of a refresh token", who: r.person, do: func(h holder) {
 			refresh(t, r.issuer, refresh(t, r.issuer, h.RefreshToken).RefreshToken)

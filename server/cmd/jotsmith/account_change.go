@@ -21,15 +21,21 @@ func (cmd *accountEnableCmd) Run(ctx context.Context, c *console, l *commandLine
 type accountSetRolesCmd struct {
 	accountFlags
 	Role []string `sep:"none" placeholder:"ROLE" help:"A role of the account; repeatable. Without any, it has none afterwards."`
+
+	EndSessions bool `help:"End its sessions too, so that every guard refuses the tokens with the old roles within a second."`
 }
 
 func (accountSetRolesCmd) Help() string {
-	return "The roles given are all that the account has afterwards. Its sessions go on: the next refresh carries the new roles."
+	return "The roles given are all that the account has afterwards. Its sessions go on: the next refresh carries the new roles, and a token from before passes at an API until it expires, unless --end-sessions is given."
 }
 
 func (cmd *accountSetRolesCmd) Run(ctx context.Context, c *console, l *commandLine) error {
-	roles := wire.AccountRoles{Roles: append([]string{}, cmd.Role...)}
-	return cmd.onAccount(ctx, c, l, "has new roles", "PUT", "/roles", roles)
+	roles := wire.AccountRoles{Roles: append([]string{}, cmd.Role...), EndSessions: cmd.EndSessions}
+	did := "has new roles"
+	if cmd.EndSessions {
+		did += "; its sessions have ended"
+	}
+	return cmd.onAccount(ctx, c, l, did, "PUT", "/roles", roles)
 }
 
 type accountSetPasswordCmd struct {

@@ -183,11 +183,18 @@ func (s *Service) SetDisabled(ctx context.Context, actor audit.Actor, id ID, dis
 	return s.store.ChangeAccount(ctx, id, c, event(act, id, actor))
 }
 
-// SetRoles replaces the roles. Sessions go on; no token that is made after
-// this carries the old roles, and those that live keep them to their end.
-func (s *Service) SetRoles(ctx context.Context, actor audit.Actor, id ID, roles []string) (Account, error) {
+// SetRoles replaces the roles. No token that is made after this carries the old
+// roles. Those that live keep them to their end, unless endSessions is true:
+// then all sessions end, and they with them.
+func (s *Service) SetRoles(ctx context.Context, actor audit.Actor, id ID, roles []string, endSessions bool) (Account, error) {
 	roles = roleSet(roles)
-	return s.store.ChangeAccount(ctx, id, Change{Roles: &roles}, withRoles(event("account.set_roles", id, actor), roles))
+	c := Change{Roles: &roles}
+	e := withRoles(event("account.set_roles", id, actor), roles)
+	if endSessions {
+		c.EndSessions, c.EndReason = true, "roles_changed"
+		e.Rule = "sessions end"
+	}
+	return s.store.ChangeAccount(ctx, id, c, e)
 }
 
 // SetClaims replaces the template of the account's custom claims; an empty one

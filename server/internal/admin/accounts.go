@@ -120,7 +120,7 @@ func (s *Service) SetPassword(ctx context.Context, caller Caller, id account.ID,
 }
 
 // SetRoles replaces an account's roles: see [account.Service.SetRoles].
-func (s *Service) SetRoles(ctx context.Context, caller Caller, id account.ID, roles []string) (account.Account, error) {
+func (s *Service) SetRoles(ctx context.Context, caller Caller, id account.ID, roles []string, endSessions bool) (account.Account, error) {
 	if err := s.mayChange(ctx, caller, id); err != nil {
 		return account.Account{}, err
 	}
@@ -134,7 +134,7 @@ func (s *Service) SetRoles(ctx context.Context, caller Caller, id account.ID, ro
 	if err := validRoles(roles); err != nil {
 		return account.Account{}, err
 	}
-	return s.c.Accounts.SetRoles(ctx, caller.Actor, id, roles)
+	return s.c.Accounts.SetRoles(ctx, caller.Actor, id, roles, endSessions)
 }
 
 // mayChange asks whether the caller may before it says whether the account

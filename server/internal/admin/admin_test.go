@@ -127,7 +127,7 @@ var acts = map[string]struct {
 	}},
 	"SetPassword": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error { return s.SetPassword(ctx, c, "acc_x", "x") }},
 	"SetRoles": {AccountsWrite, func(ctx context.Context, s *Service, c Caller) error {
-		_, err := s.SetRoles(ctx, c, "acc_x", nil)
+		_, err := s.SetRoles(ctx, c, "acc_x", nil, false)
 		return err
 	}},
 	"StartSession": {SessionsStart, func(ctx context.Context, s *Service, c Caller) error {

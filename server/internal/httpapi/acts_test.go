@@ -31,7 +31,7 @@ func TestOperatorsActs(t *testing.T) {
 	read[wire.Me](t, n.do("GET", "/v1/me", nil, bearer(bob.AccessToken)), 200)
 
 	for name, roles := range map[string][]string{"a space": {"big boss"}, "empty": {""}, "too many": strings.Fields(strings.Repeat("x ", 33))} {
-		if _, err := n.admin.SetRoles(ctx, operator, n.id("bob"), roles); err == nil {
+		if _, err := n.admin.SetRoles(ctx, operator, n.id("bob"), roles, false); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 		if _, err := n.admin.CreateAccount(ctx, operator, account.NewAccount{Username: "new", Password: password, Roles: roles}); err == nil {

@@ -123,7 +123,8 @@ func (s server) changeAccount(c *httpapi.Call, r *http.Request, by admin.Caller)
 
 func (s server) setRoles(c *httpapi.Call, r *http.Request, by admin.Caller) error {
 	var roles *[]string
-	if err := c.ReadJSON(r, httpapi.Members{"roles": &roles}); err != nil {
+	var end bool
+	if err := c.ReadJSON(r, httpapi.Members{"roles": &roles, "end_sessions": &end}); err != nil {
 		return err
 	}
 	if roles == nil {
@@ -131,7 +132,7 @@ func (s server) setRoles(c *httpapi.Call, r *http.Request, by admin.Caller) erro
 		return httpapi.Refuse(wire.CodeInvalidRequest, "roles is required; [] takes all away", nil)
 	}
 	return s.onAccount(func(ctx context.Context, by admin.Caller, id account.ID) (account.Account, error) {
-		return s.admin.SetRoles(ctx, by, id, *roles)
+		return s.admin.SetRoles(ctx, by, id, *roles, end)
 	})(c, r, by)
 }
 

@@ -94,7 +94,7 @@ func TestADM07RoleTakenAway(t *testing.T) {
 	t.Parallel()
 	for name, take := range map[string]func(*node, person) error{
 		"from the account": func(n *node, p person) error {
-			_, err := n.admin.SetRoles(t.Context(), operator, p.id, []string{"viewer"})
+			_, err := n.admin.SetRoles(t.Context(), operator, p.id, []string{"viewer"}, false)
 			return err
 		},
 		"what it gives": func(n *node, p person) error {
