@@ -53,6 +53,9 @@ func oauthRefused(t testing.TB, w *recorder, code wire.Code) {
 	if w.Code != code.Status() || e.Error != string(code) || e.Code != code || e.Access != "" {
 		t.Errorf("%d %s, want %s", w.Code, w.Body, code)
 	}
+	if w.Header().Get("Content-Type") != "application/json" || w.Header().Get("Pragma") != "no-cache" {
+		t.Errorf("%d with headers %v", w.Code, w.Header())
+	}
 	challenge := w.Header().Get("WWW-Authenticate")
 	if (w.Code == 401) != strings.HasPrefix(challenge, `Basic realm="`) || w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d with challenge %q, %v", w.Code, challenge, w.Header())
@@ -84,6 +87,10 @@ func TestClientCredentials(t *testing.T) {
 	a, secret := n.app("editor")
 	got := n.grant(a, secret)
 	c := claims(t, got.AccessToken)
+	// RFC 6749 §5.1.
+	if h := n.post("/oauth/token", []string{"grant_type", "client_credentials"}, basic(string(a.ID), secret)).Header(); h.Get("Cache-Control") != "no-store" || h.Get("Pragma") != "no-cache" {
+		t.Errorf("a token with headers %v", h)
+	}
 	if got.TokenType != "Bearer" || got.ExpiresIn < 899 || got.ExpiresIn > 900 || got.Scope != "tasks:read tasks:write" || got.RefreshToken != "" || got.SessionID != "" {
 		t.Errorf("answered %+v", got)
 	}

@@ -80,6 +80,9 @@ func handle(mux Router, pattern string, limit time.Duration, oauth bool, h Handl
 			panic("httpapi: " + pattern + " is served without httpapi.New around its mux")
 		}
 		c.route, c.oauth = r.Pattern, oauth
+		if oauth {
+			c.Header()["Pragma"] = noCache // RFC 6749 §5.1
+		}
 		if limit > 0 {
 			ctx, cancel := context.WithTimeout(r.Context(), limit)
 			defer cancel()

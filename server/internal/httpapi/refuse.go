@@ -141,9 +141,7 @@ func (c *Call) refuse(err error) {
 		Bad []wire.BadLine `json:"bad,omitempty"` // an extension member (RFC 9457 §3.2)
 	}{p, r.Bad})
 	if c.oauth {
-		if p.Status == http.StatusBadRequest {
-			h.Set("Content-Type", "application/json") // RFC 6749 §5.2
-		}
+		h.Set("Content-Type", "application/json") // RFC 6749 §5.2
 		body, _ = json.Marshal(struct {
 			wire.Problem
 			wire.OAuthError

@@ -59,6 +59,7 @@ const (
 // Headers of every answer. Answers that may be cached say so themselves.
 var (
 	noStore  = []string{"no-store"}
+	noCache  = []string{"no-cache"}
 	closing  = []string{"close"}
 	nosniff  = []string{"nosniff"}
 	noOrigin = []string{"no-referrer"}
