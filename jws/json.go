@@ -74,14 +74,14 @@ func (v JSONVerifier) Verify(ctx context.Context, text []byte, keys Keys) (Verif
 	return VerifiedJSON{string(payload), signatures}, nil
 }
 
-// VerifyDetached is Verify for a text without a payload, over payload, of any
-// size (RFC 7515 appendix F).
+// VerifyDetached is Verify for a text without a payload, or with an empty one, as
+// some libraries write it, over payload, of any size (RFC 7515 appendix F).
 func (v JSONVerifier) VerifyDetached(ctx context.Context, text, payload []byte, keys Keys) ([]Signature, error) {
 	e, err := v.read(text)
 	if err != nil {
 		return nil, err
 	}
-	if e.hasPayload {
+	if e.payload != "" {
 		return nil, malformed("a payload where a detached one is expected")
 	}
 	return v.verify(ctx, e, payload, keys)
