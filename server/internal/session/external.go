@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
@@ -46,7 +47,7 @@ func (s *Service) StartExternal(ctx context.Context, actor audit.Actor, req Exte
 	template, err2 := claims.Parse(req.Claims)
 	first, err3 := s.first(StartRequest{Audience: req.Audience, Scope: req.Scope})
 	var err4 error
-	if _, err := netip.ParseAddr(req.Address); err != nil && req.Address != "" {
+	if a, err := netip.ParseAddr(req.Address); req.Address != "" && (err != nil || a.Zone() != "") { // a zone is any text
 		err4 = fmt.Errorf("%w: not an IP address", ErrAddress)
 	}
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
@@ -60,7 +61,7 @@ func (s *Service) StartExternal(ctx context.Context, actor audit.Actor, req Exte
 	var tokens Tokens
 	err := s.store.StartExternal(ctx, holder, func(was, is account.Account, now time.Time) (started Session, events []audit.Event, err error) {
 		started = first.session
-		started.Device, started.Address, started.Claims = clip(req.Device), req.Address, template
+		started.Device, started.Address, started.Claims = printable(clip(req.Device)), req.Address, template
 		if tokens, err = s.begin(&started, is, first, now); err != nil {
 			return Session{}, nil, err
 		}
@@ -71,6 +72,17 @@ func (s *Service) StartExternal(ctx context.Context, actor audit.Actor, req Exte
 	}
 	s.makeRoom(ctx, actor, holder.ID, tokens.Session)
 	return tokens, nil
+}
+
+// printable leaves out of s what could mislead whoever reads it on a terminal or
+// a page.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // changes are the acts on the account that starting a session brought along.

@@ -49,14 +49,14 @@ func TestStartExternal(t *testing.T) {
 	h := newHouse(t)
 	got := h.mustStartExternal(session.ExternalRequest{
 		Subject: "user/42", Roles: []string{"viewer"}, Claims: []byte(`{"tenant": "acme for ${subject}"}`),
-		Device: "Firefox", Address: "192.0.2.7",
+		Device: "Fire\x1b[2J\u202efox\n", Address: "192.0.2.7",
 	})
 	token := h.verify(got.AccessToken, tasks)
 	if token.Subject() != "user/42" || !token.HasRole("viewer") || scopes(token) != "tasks:read" || token.SessionID() != string(got.Session) || token.ClientID() != session.FirstParty {
 		t.Errorf("token of %q with %s", token.Subject(), scopes(token))
 	}
 	row := h.row(got.Session)
-	if row.Device != "Firefox" || row.Address != "192.0.2.7" || !row.Holder.External || row.Holder.Username != "external:user/42" {
+	if row.Device != "Fire[2Jfox" || row.Address != "192.0.2.7" || !row.Holder.External || row.Holder.Username != "external:user/42" {
 		t.Errorf("row %+v", row)
 	}
 	if got.RefreshToken == "" || got.Holder.ID != "user/42" {
@@ -136,6 +136,7 @@ func TestStartExternalRefused(t *testing.T) {
 		"reserved claim":         {session.ExternalRequest{Subject: "x", Claims: []byte(`{"sub":"root"}`)}, claims.ErrTemplate},
 		"large claims":           {session.ExternalRequest{Subject: "x", Roles: []string{"viewer"}, Claims: []byte(`{"a":"` + strings.Repeat("<", 3000) + `"}`)}, mint.ErrTooLarge},
 		"no address":             {session.ExternalRequest{Subject: "x", Address: "home"}, session.ErrAddress},
+		"an address and text":    {session.ExternalRequest{Subject: "x", Address: "fe80::1%\x1b[2J" + strings.Repeat("x", 5000)}, session.ErrAddress},
 		"administration":         {session.ExternalRequest{Subject: "x", Audience: catalog.AdminAudience(issuer)}, session.ErrReserved},
 		"administrator":          {session.ExternalRequest{Subject: "x", Roles: []string{"viewer", catalog.RoleAdmin}}, session.ErrReserved},
 		"introspector":           {session.ExternalRequest{Subject: "x", Roles: []string{catalog.RoleIntrospector}}, session.ErrReserved},
