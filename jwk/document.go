@@ -46,9 +46,24 @@ type document struct {
 // them (RFC 7517 §5).
 var errUnsupported = errors.New("unsupported key")
 
+// readJWK reads a text of any size, of which none is copied that is too large.
+func readJWK(jwk []byte) (*document, error) {
+	if err := checkSize(len(jwk)); err != nil {
+		return nil, err
+	}
+	return readDocument(string(jwk))
+}
+
+func checkSize(n int) error {
+	if n > maxJWK {
+		return fmt.Errorf("JWK of %d bytes: at most %d", n, maxJWK)
+	}
+	return nil
+}
+
 func readDocument(text string) (*document, error) {
-	if len(text) > maxJWK {
-		return nil, fmt.Errorf("JWK of %d bytes: at most %d", len(text), maxJWK)
+	if err := checkSize(len(text)); err != nil {
+		return nil, err
 	}
 	members, err := strictjson.Object(text, strictjson.MaxDepth, nil)
 	if err != nil {
@@ -189,7 +204,7 @@ func (d *document) thumbprintInput() []byte {
 // that a private key that is handed around is noticed. RSA keys must say their
 // "alg"; a key without "kid" gets its thumbprint.
 func ParsePublic(jwk []byte) (*PublicKey, error) {
-	d, err := readDocument(string(jwk))
+	d, err := readJWK(jwk)
 	if err != nil {
 		return nil, err
 	}
@@ -227,7 +242,7 @@ func (d *document) pair(op string) (Algorithm, family, error) {
 // ParsePrivate reads one private JWK and checks that its halves belong
 // together.
 func ParsePrivate(jwk []byte) (*PrivateKey, error) {
-	d, err := readDocument(string(jwk))
+	d, err := readJWK(jwk)
 	if err != nil {
 		return nil, err
 	}
@@ -250,7 +265,7 @@ func ParsePrivate(jwk []byte) (*PrivateKey, error) {
 
 // ParseSecret reads one JWK of type "oct". It must have "alg" and "kid".
 func ParseSecret(jwk []byte) (*SecretKey, error) {
-	d, err := readDocument(string(jwk))
+	d, err := readJWK(jwk)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,10 @@ const (
 	privateBlock = "PRIVATE KEY" // PKCS #8, RFC 7468 §10
 )
 
+// maxPrivateDER is more than an RSA key of 8192 bits needs, with each of its nine
+// numbers. To check a larger one takes seconds, before its size can be told.
+const maxPrivateDER = 6 << 10
+
 // publicForms and privateForms read the block of each name.
 var (
 	publicForms = map[string]func(der []byte) (any, error){
@@ -66,6 +70,9 @@ func ParsePrivatePEM(alg Algorithm, kid string, pem []byte) (*PrivateKey, error)
 	parse := privateForms[block.Type]
 	if parse == nil {
 		return nil, unexpected(block, "a private key")
+	}
+	if len(block.Bytes) > maxPrivateDER {
+		return nil, fmt.Errorf("private key of %d bytes: RSA keys of more than %d bits are not taken", len(block.Bytes), maxModulus)
 	}
 	key, err := parse(block.Bytes)
 	if err != nil {

@@ -132,6 +132,7 @@ func TestPEMRefused(t *testing.T) {
 		{"another curve", "curve is not P-256", "public key", block("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(&p224.PublicKey)))},
 		{"another curve, private", "private key", "curve is not P-256", block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(p224)))},
 		{"RSA", "not an ECDSA public key", "public key", block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&small.PublicKey))},
+		{"private key too large", "private key", "8192 bits", block("PRIVATE KEY", make([]byte, 7<<10))},
 		{"too large", "at most", "at most", make([]byte, 40<<10)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
