@@ -198,7 +198,8 @@ type API struct {
 
 // APIList answers GET /v1/admin/apis.
 type APIList struct {
-	APIs []API `json:"apis"`
+	APIs []API  `json:"apis"`
+	Next string `json:"next,omitempty"`
 }
 
 // APICreate is the body of POST /v1/admin/apis.
@@ -235,6 +236,7 @@ type Role struct {
 // RoleList answers GET /v1/admin/roles.
 type RoleList struct {
 	Roles []Role `json:"roles"`
+	Next  string `json:"next,omitempty"`
 }
 
 // RoleCreate is the body of POST /v1/admin/roles.

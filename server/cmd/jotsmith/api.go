@@ -143,7 +143,10 @@ func (cmd *apiShowCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 	})
 }
 
-type apiListCmd struct{ listFlags }
+type apiListCmd struct {
+	pageFlags
+	After string `placeholder:"URI" help:"Only those after this API."`
+}
 
 func (cmd *apiListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	r, err := cmd.open(ctx, c, l)
@@ -152,7 +155,7 @@ func (cmd *apiListCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 	}
 	defer r.Close()
 	var list wire.APIList
-	if err := r.do(ctx, "GET", "/v1/admin/apis", nil, &list); err != nil {
+	if err := r.do(ctx, "GET", "/v1/admin/apis"+cmd.query(map[string]string{"after": cmd.After}), nil, &list); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -160,7 +163,7 @@ func (cmd *apiListCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 		rows = append(rows, []string{a.Audience, a.Name, apiState(a), lifeOf(a.Life), algorithmOf(a), strings.Join(a.Permissions, " ")})
 	}
 	return cmd.show(c, list, listing{
-		heading: []string{"AUDIENCE", "NAME", "STATE", "LIFE", "ALGORITHM", "PERMISSIONS"}, rows: rows, none: "No APIs.",
+		heading: []string{"AUDIENCE", "NAME", "STATE", "LIFE", "ALGORITHM", "PERMISSIONS"}, rows: rows, none: "No APIs.", more: next("--after", list.Next),
 	})
 }
 

@@ -6,17 +6,12 @@ import (
 	"strconv"
 )
 
-// listFlags are those of every list.
-type listFlags struct {
-	targetFlags
-	JSON bool `help:"Print JSON."`
-}
-
 // pageFlags are those of a list that comes in pages. Each such list has besides
 // a flag that says where to go on.
 type pageFlags struct {
-	listFlags
-	Limit int `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
+	targetFlags
+	Limit int  `default:"100" placeholder:"N" help:"At most so many (${default}), 1 to 1000."`
+	JSON  bool `help:"Print JSON."`
 }
 
 // Validate is called when the command line is read.
@@ -47,7 +42,7 @@ type listing struct {
 }
 
 // show prints v for programs, or its listing for people.
-func (f listFlags) show(c *console, v any, l listing) error {
+func (f pageFlags) show(c *console, v any, l listing) error {
 	if f.JSON {
 		return c.json(v)
 	}

@@ -100,7 +100,10 @@ func roleError(err error, name string) error {
 	return err
 }
 
-type roleListCmd struct{ listFlags }
+type roleListCmd struct {
+	pageFlags
+	After string `placeholder:"ROLE" help:"Only those after this role."`
+}
 
 func (cmd *roleListCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	r, err := cmd.open(ctx, c, l)
@@ -109,7 +112,7 @@ func (cmd *roleListCmd) Run(ctx context.Context, c *console, l *commandLine) err
 	}
 	defer r.Close()
 	var list wire.RoleList
-	if err := r.do(ctx, "GET", "/v1/admin/roles", nil, &list); err != nil {
+	if err := r.do(ctx, "GET", "/v1/admin/roles"+cmd.query(map[string]string{"after": cmd.After}), nil, &list); err != nil {
 		return err
 	}
 	var rows [][]string
@@ -121,7 +124,7 @@ func (cmd *roleListCmd) Run(ctx context.Context, c *console, l *commandLine) err
 		rows = append(rows, []string{r.Name, state, r.Description, permissions(r.Permissions)})
 	}
 	return cmd.show(c, list, listing{
-		heading: []string{"ROLE", "STATE", "DESCRIPTION", "PERMISSIONS"}, rows: rows, none: "No roles.",
+		heading: []string{"ROLE", "STATE", "DESCRIPTION", "PERMISSIONS"}, rows: rows, none: "No roles.", more: next("--after", list.Next),
 	})
 }
 

@@ -57,6 +57,9 @@ func Routes(mux httpapi.Router, service *admin.Service, gate Gate) {
 			if err != nil {
 				return err
 			}
+			if holdsSecret(r) {
+				return httpapi.Refuse(wire.CodeNotFound, "", errSecret)
+			}
 			err = a.serve(c, r, by)
 			if gate.refused != nil && (errors.Is(err, admin.ErrForbidden) || errors.Is(err, session.ErrReserved)) {
 				if err := gate.refused.record(r.Context(), by.Actor, a.Permission+beyond); err != nil {
@@ -126,6 +129,22 @@ const (
 	usualLimit = 100
 	mostLimit  = 1000
 )
+
+// errSecret stands in the log for a path that is quoted nowhere.
+var errSecret = errors.New("something that begins as a token or a secret stands in the place of an id")
+
+// holdsSecret says whether somebody has put a token or a secret where an id
+// belongs. Whatever says that there is no such id would quote it.
+func holdsSecret(r *http.Request) bool {
+	for part := range strings.SplitSeq(r.URL.Path, "/") {
+		for _, begin := range []string{session.RefreshPrefix, "jsd_", "jsc_", "eyJ"} {
+			if strings.HasPrefix(part, begin) {
+				return true
+			}
+		}
+	}
+	return false
+}
 
 // maxID is as long as any id can be, in bytes.
 const maxID = 512

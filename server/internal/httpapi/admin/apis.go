@@ -24,13 +24,18 @@ func (s server) apis() []act {
 	}
 }
 
+// listAPIs lists by audience.
 func (s server) listAPIs(c *httpapi.Call, r *http.Request, by admin.Caller) error {
 	all, err := s.admin.ListAPIs(r.Context(), by)
 	if err != nil {
 		return err
 	}
-	answer := wire.APIList{APIs: []wire.API{}}
-	for _, a := range all {
+	page, next, err := pageOf(r, all, func(a catalog.API) string { return a.Audience })
+	if err != nil {
+		return err
+	}
+	answer := wire.APIList{APIs: []wire.API{}, Next: next}
+	for _, a := range page {
 		answer.APIs = append(answer.APIs, apiOf(a))
 	}
 	return c.JSON(http.StatusOK, answer)

@@ -57,6 +57,43 @@ func TestListIsStable(t *testing.T) {
 	}
 }
 
+// APIs and roles have pages too, in the order of their names.
+func TestCatalogPages(t *testing.T) {
+	t.Parallel()
+	n := open(t)
+	boss := n.person("", "admin").tokens.AccessToken
+	for range 7 {
+		anAPI(n, person{})
+		aRole(n, person{})
+	}
+	type list struct {
+		APIs  []wire.API
+		Roles []wire.Role
+		Next  string
+	}
+	for what, want := range map[string]int{"apis": len(n.catalog.Now().APIs()), "roles": len(n.catalog.Now().Roles())} {
+		var seen []string
+		for after := ""; ; {
+			page := read[list](t, n.do("GET", "/v1/admin/"+what+"?limit=3&after="+url.QueryEscape(after), nil, boss), 200)
+			if len(page.APIs)+len(page.Roles) > 3 {
+				t.Errorf("%s: %d on a page", what, len(page.APIs)+len(page.Roles))
+			}
+			for _, a := range page.APIs {
+				seen = append(seen, a.Audience)
+			}
+			for _, r := range page.Roles {
+				seen = append(seen, r.Name)
+			}
+			if after = page.Next; after == "" {
+				break
+			}
+		}
+		if len(seen) != want || !slices.IsSorted(seen) || len(slices.Compact(slices.Clone(seen))) != want {
+			t.Errorf("%s: %d of %d: %q", what, len(seen), want, seen)
+		}
+	}
+}
+
 func TestListBySpelling(t *testing.T) {
 	t.Parallel()
 	n := open(t)
@@ -77,7 +114,7 @@ func TestQueryIsStrict(t *testing.T) {
 	for _, target := range []string{
 		"accounts?rol=admin", "accounts?role=admin&role=viewer", "accounts?disabled=yes", "accounts?disabled=TRUE", "accounts?limit=0",
 		"accounts?limit=1001", "accounts?limit=-1", "accounts?limit=x", "accounts?limit=1e2", "accounts?username=a&role=admin", "accounts?role=%zz",
-		"accounts?role=%ff", "accounts/x/sessions?limit=1&before=x", "apps?name=x",
+		"accounts?role=%ff", "accounts/x/sessions?limit=1&before=x", "apis?limit=0", "roles?name=x", "apps?name=x",
 		"audit?since=yesterday", "audit?after=0", "audit?after=-1", "audit?after=x", "audit?until=2026-01-02",
 	} {
 		refused(t, n.do("GET", "/v1/admin/"+target, nil, boss), wire.CodeInvalidRequest)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -52,8 +53,10 @@ type node struct {
 	apps     *app.Service
 	admin    *admin.Service
 	feed     *feed.Feed
-	another  person       // than those who ask
-	made     atomic.Int64 // names
+	catalog  *catalog.Live
+	log      *bytes.Buffer // what the server logged
+	another  person        // than those who ask
+	made     atomic.Int64  // names
 }
 
 // permissions are those that any route demands.
@@ -106,7 +109,7 @@ func open(t testing.TB) *node {
 	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: ring, Catalog: registered, Apps: n.apps, Audit: n.store, Feed: publisher, Issuer: issuer})
 	must(err)
 	must(publisher.Look(t.Context()))
-	n.feed = publisher
+	n.feed, n.catalog = publisher, registered
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
 		Issuer: issuer, Catalog: registered, Keys: ring.Keys(keyring.Access), Revocations: publisher.Local(), Sessions: n.sessions, Apps: n.apps,
 	})
@@ -123,7 +126,8 @@ func open(t testing.TB) *node {
 		Issuer: issuer, Ring: ring, Feed: publisher, Auth: auth, Catalog: registered, Sessions: n.sessions, Apps: n.apps, Ready: n.store.Check,
 	})
 	adminapi.Routes(mux, n.admin, gate)
-	n.handler, err = httpapi.New(mux, httpapi.Config{Realm: issuer})
+	n.log = new(bytes.Buffer)
+	n.handler, err = httpapi.New(mux, httpapi.Config{Realm: issuer, Log: slog.New(slog.NewTextHandler(n.log, nil))})
 	must(err)
 	return n
 }

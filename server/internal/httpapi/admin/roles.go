@@ -19,13 +19,18 @@ func (s server) roles() []act {
 	}
 }
 
+// listRoles lists by name.
 func (s server) listRoles(c *httpapi.Call, r *http.Request, by admin.Caller) error {
 	all, err := s.admin.ListRoles(r.Context(), by)
 	if err != nil {
 		return err
 	}
-	answer := wire.RoleList{Roles: []wire.Role{}}
-	for _, role := range all {
+	page, next, err := pageOf(r, all, func(r catalog.Role) string { return r.Name })
+	if err != nil {
+		return err
+	}
+	answer := wire.RoleList{Roles: []wire.Role{}, Next: next}
+	for _, role := range page {
 		answer.Roles = append(answer.Roles, roleOf(role))
 	}
 	return c.JSON(http.StatusOK, answer)
