@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -107,17 +108,28 @@ func (cmd *keyPublicCmd) Run(c *console) error {
 
 // publicHalf answers the public key that text is, or whose private key it is.
 func publicHalf(text []byte, r keyReading) (*jwk.PublicKey, error) {
-	private, err := r.signer(text)
+	if isPublic(text) {
+		key, err := r.verifier(text)
+		public, _ := key.(*jwk.PublicKey)
+		return public, err
+	}
+	key, err := r.signer(text)
 	if err != nil {
-		public, publicErr := r.verifier(text)
-		if key, ok := public.(*jwk.PublicKey); ok && publicErr == nil {
-			return key, nil
-		}
 		return nil, err
 	}
-	pair, ok := private.(*jwk.PrivateKey)
+	pair, ok := key.(*jwk.PrivateKey)
 	if !ok {
 		return nil, errors.New("a shared secret has no public half: whoever verifies with it can sign with it")
 	}
 	return pair.Public(), nil
+}
+
+// isPublic says whether raw claims to hold no more than a public key.
+func isPublic(raw []byte) bool {
+	if !isJWK(raw) {
+		return !bytes.Contains(raw, []byte("PRIVATE KEY-----"))
+	}
+	has := values(raw)
+	kind, _ := text(has["kty"])
+	return kind != "oct" && has["d"] == nil
 }

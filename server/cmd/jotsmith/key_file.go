@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 
 	"github.com/jotsmith/jotsmith/jwk"
 )
@@ -145,7 +146,8 @@ func (r keyReading) complete(raw []byte) (_ []byte, secret bool, err error) {
 		switch {
 		case m.value == "" || said == m.value:
 		case has[m.name] == nil:
-			raw = append([]byte(`{"`+m.name+`":`+strconv.Quote(m.value)+`,`), raw[1:]...)
+			value, _ := json.Marshal(m.value) // a string always marshals
+			raw = slices.Concat([]byte(`{"`+m.name+`":`), value, []byte(","), raw[1:])
 		case ok:
 			return nil, false, fmt.Errorf("the key says itself that its %q is %q, not %q", m.name, said, m.value)
 		}
