@@ -37,7 +37,8 @@ var ErrSigners = errors.New("too few signers")
 // "b64" in it, and any name that both headers have, are refused.
 type JSONVerifier struct {
 	// Signers is how many different keys must have signed: 1 for any of the
-	// keys, their number for all of them. It must be said.
+	// keys, their number for all of them. It must be said. To demand certain
+	// keys, verify with a set of no others, or look at who has signed.
 	Signers int
 	// Unencoded demands "b64":false of every signature (RFC 7797). Without it
 	// "b64" and "crit" are refused.

@@ -1,10 +1,10 @@
 package jws_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
@@ -49,7 +49,7 @@ func TestWycheproofSignatures(t *testing.T) {
 			want := c.Result == "valid" && !slices.Contains(contradicted, c.ID)
 			same := slices.Contains(repeated, c.ID) && texts[c.ID] == texts[357]
 			want = want || same
-			got := err == nil && verifies(c.JWS, keys)
+			got := err == nil && verifies(t, c.JWS, keys)
 			if got && !same {
 				accepted++
 			}
@@ -96,15 +96,25 @@ func oneKey(private, public json.RawMessage) (*jwk.Set, error) {
 }
 
 // verifies takes the text of a case, which is a string, or an object for the
-// JSON serialization.
-func verifies(raw json.RawMessage, keys *jwk.Set) bool {
+// JSON serialization. What has three parts must have the same verdict as JSON.
+func verifies(t *testing.T, raw json.RawMessage, keys *jwk.Set) bool {
+	t.Helper()
 	var compact string
 	if json.Unmarshal(raw, &compact) != nil {
 		compact = string(raw)
 	}
-	v, err := jws.Verify(context.Background(), compact, keys)
-	if err != nil && v.Key != nil || err == nil && v.Key == nil {
-		panic("a result and an error")
+	v, err := jws.Verify(ctx, compact, keys)
+	if (err == nil) != (v.Key != nil) {
+		t.Errorf("%s: %+v beside %v", raw, v, err)
+	}
+	if parts := strings.Split(compact, "."); len(parts) == 3 {
+		text, errJSON := json.Marshal(map[string]string{"protected": parts[0], "payload": parts[1], "signature": parts[2]})
+		if errJSON != nil {
+			t.Fatal(errJSON)
+		}
+		if _, errJSON = (jws.JSONVerifier{Signers: 1}).Verify(ctx, text, keys); (err == nil) != (errJSON == nil) {
+			t.Errorf("%s: compact %v, JSON %v", raw, err, errJSON)
+		}
 	}
 	return err == nil
 }
@@ -121,7 +131,7 @@ func TestWycheproofKeys(t *testing.T) {
 			if c.Result != "valid" {
 				invalid++
 			}
-			got := err == nil && verifies(c.JWS, keys)
+			got := err == nil && verifies(t, c.JWS, keys)
 			if want := c.Result == "valid"; got != want {
 				t.Errorf("case %d (%s): accepted %v, want %v (keys: %v)", c.ID, c.Comment, got, want, err)
 			}
