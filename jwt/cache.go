@@ -13,12 +13,16 @@ import (
 //
 // A shard is a table of slots; a token may stand in any of the few slots that
 // follow the place of its hash. A slot says its token's hash, so that no other
-// token's memory is touched on the way to the one that is asked for. The hash has a random seed of this process, so
-// that nobody can aim at a slot, and only genuine tokens enter.
+// token's memory is touched on the way to the one that is asked for.
+//
+// The hash is that of the text's end, which is the signature's: of genuine
+// tokens, and no others enter, each has its own. It has a random seed of this
+// process, so that nobody can aim at a slot. What is found there is compared with
+// the whole text.
 type cache struct {
 	seed    maphash.Seed
 	shards  []shard
-	longest int // text that a verifier takes at all; longer text is not even hashed
+	longest int // text that a verifier takes at all; longer text is not even looked for
 }
 
 // entry is a token and what is needed to find it again. The token that callers
@@ -50,7 +54,8 @@ type shard struct {
 
 const (
 	maxShards = 16
-	window    = 8 // slots in which a token may stand
+	window    = 8  // slots in which a token may stand
+	hashed    = 32 // bytes of the text's end, 192 bits of the signature
 	// entrySize is what an entry takes beyond its texts, with its slot and the
 	// allocator's rounding.
 	entrySize = 640
@@ -81,12 +86,16 @@ func (s *shard) slot(hash uint64, i int) *slot {
 	return &s.slots[(hash+uint64(i))&uint64(len(s.slots)-1)]
 }
 
+func (c *cache) hash(compact string) uint64 {
+	return maphash.String(c.seed, compact[max(0, len(compact)-hashed):])
+}
+
 // find returns the entry of exactly this text, or nil.
 func (c *cache) find(compact string) *entry {
 	if len(compact) > c.longest {
 		return nil
 	}
-	hash := maphash.String(c.seed, compact)
+	hash := c.hash(compact)
 	s := c.shard(hash)
 	for i := range window {
 		slot := s.slot(hash, i)
@@ -106,7 +115,7 @@ func (c *cache) find(compact string) *entry {
 // add makes room for e: in its window an empty slot, one of an expired token,
 // or one that was not asked for lately.
 func (c *cache) add(e *entry, now time.Time) {
-	e.hash = maphash.String(c.seed, e.compact)
+	e.hash = c.hash(e.compact)
 	s := c.shard(e.hash)
 	cost := e.cost()
 	if cost > s.limit/4 {
