@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -90,6 +91,9 @@ func parseConfig(raw, dir string) (map[string]string, error) {
 // left whole.
 func flatten(into map[string]any, prefix string, tree map[string]any) {
 	for name, v := range tree {
+		if strings.Contains(name, ".") {
+			name = strconv.Quote(name) // "tls.cert" in quotes is not cert in the table tls
+		}
 		key := prefix + name
 		sub, isTable := v.(map[string]any)
 		whole := slices.ContainsFunc(settings, func(s setting) bool { return s.key == key })

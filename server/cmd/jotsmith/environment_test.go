@@ -168,6 +168,7 @@ func TestParseConfig(t *testing.T) {
 		"root key variable":  {"root_key = \"env:K\"", "root-key", "env:K", ""},
 		"list":               {"apis = [\"https://a\", \"https://b\"]", "api", "https://a https://b", ""},
 		"dotted key":         {"sessions.idle = \"1d\"", "session-idle", "1d", ""},
+		"dots in quotes":     {"\"tls.cert\" = \"a\"\n[tls]\ncert = \"b\"", "", "", "unknown key"},
 		"table of lists":     {"[roles]\nb = []\na = [\"x\", \"y\"]", "role", "a=x,y b=", ""},
 		"yes":                {"[proxy]\nbehind = true", "behind-proxy", "true", ""},
 		"number as duration": {"[sessions]\nidle = 5", "", "", "sessions.idle must be a string"},
