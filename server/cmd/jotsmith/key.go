@@ -164,7 +164,7 @@ func (cmd *keyRotateCmd) Run(ctx context.Context, c *console, l *commandLine) er
 	switch {
 	case refused.Code == wire.CodeNotFound:
 		return hint(fmt.Errorf("there is no %s key for %s", cmd.Purpose, alg), "'jotsmith key list' shows them")
-	case refused.Code == wire.CodeConflict:
+	case refused.Code == wire.CodeConflict && refused.Detail != keyring.ErrFull.Error():
 		return hint(keyring.ErrAnnounced, "--now lets it sign at once")
 	case err != nil:
 		return err
