@@ -57,6 +57,13 @@ func serveFloor() error {
 		w.Header().Set("Content-Type", "application/json")
 		io.WriteString(w, `{"access_token":"`+token+`","token_type":"Bearer","expires_in":900}`)
 	})
+	// Of the size of an answer to a question about oneself; nothing is looked up.
+	answer := []byte(`{"about":"` + strings.Repeat("x", 300) + `"}`)
+	mux.HandleFunc("/answer", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(answer)
+	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -112,9 +119,13 @@ func BenchmarkServer(b *testing.B) {
 		{"jwks/ours", p.cmd.Process.Pid, func(int) *http.Request { return request("GET", issuer+"/.well-known/jwks.json", "", "", nil) }},
 		{"client_credentials/floor", floor.Process.Pid, func(int) *http.Request { return request("POST", bare+"/token", basic, form, grant) }},
 		{"client_credentials/ours", p.cmd.Process.Pid, func(int) *http.Request { return request("POST", issuer+"/oauth/token", basic, form, grant) }},
+		{"introspect/floor", floor.Process.Pid, func(int) *http.Request {
+			return request("POST", bare+"/answer", bearer, form, []byte("token="+ada.AccessToken))
+		}},
 		{"introspect/ours", p.cmd.Process.Pid, func(int) *http.Request {
 			return request("POST", issuer+"/oauth/introspect", bearer, form, []byte("token="+ada.AccessToken))
 		}},
+		{"me/floor", floor.Process.Pid, func(int) *http.Request { return request("GET", bare+"/answer", bearer, "", nil) }},
 		{"me/ours", p.cmd.Process.Pid, func(int) *http.Request { return request("GET", issuer+"/v1/me", bearer, "", nil) }},
 		{"refresh/ours", p.cmd.Process.Pid, func(i int) *http.Request {
 			return request("POST", issuer+"/v1/refresh", "", "application/json", []byte(`{"refresh_token":"`+sessions[i].RefreshToken+`"}`))
