@@ -68,6 +68,9 @@ func refuseLines(bad account.ImportError) error {
 	slices.SortStableFunc(bad, func(a, b account.LineError) int { return cmp.Compare(a.Line, b.Line) })
 	refusal := &httpapi.Refusal{Code: wire.CodeInvalidRequest, Detail: fmt.Sprintf("nothing was imported: %d bad lines", len(bad))}
 	for _, b := range bad {
+		if errors.Is(b, admin.ErrForbidden) {
+			refusal.Cause = admin.ErrForbidden // to be on record
+		}
 		refusal.Bad = append(refusal.Bad, wire.BadLine{Line: b.Line, Error: b.Err.Error()})
 	}
 	return refusal

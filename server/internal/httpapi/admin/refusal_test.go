@@ -62,3 +62,26 @@ func (n *node) refusals() (found []string) {
 	}
 	return found
 }
+
+// An import that reaches too far is told line by line, and on record.
+func TestADM05ImportReachingTooFarIsRecorded(t *testing.T) {
+	t.Parallel()
+	n := open(t)
+	clerk := n.person("", only(admin.AccountsWrite))
+	body := lines(imported("eve", `,"roles":["admin"]`))
+	for range 2 {
+		refused(t, n.do("POST", "/v1/admin/import", body, clerk.tokens.AccessToken), wire.CodeInvalidRequest)
+	}
+	if got := n.refusals(); len(got) != 1 || !strings.Contains(got[0], `"rule":"`+admin.AccountsWrite+`, beyond`) {
+		t.Errorf("recorded %q", got)
+	}
+}
+
+// What a route says of an error stands before what all routes say.
+func TestSessionForAnUnknownAPI(t *testing.T) {
+	t.Parallel()
+	n := open(t)
+	starter := n.person("", only(admin.SessionsStart))
+	refused(t, n.do("POST", "/v1/admin/sessions", `{"subject":"eve","audience":"https://nowhere.example"}`, starter.tokens.AccessToken), wire.CodeInvalidTarget)
+	refused(t, n.do("POST", "/v1/admin/sessions", `{"subject":"eve","scope":"tasks:read"}`, starter.tokens.AccessToken), wire.CodeInvalidScope)
+}
