@@ -201,8 +201,8 @@ func (cmd *verifyCmd) keys(ctx context.Context, c *console, compact string) (jwt
 		return nil, err
 	}
 	r := keyReading{alg: jwk.Algorithm(cmd.Alg)}
-	if u, err := jwt.Inspect(compact); err == nil && !isJWK(raw) {
-		r.kid = u.KeyID() // PEM has none. The token has a say in nothing else
+	if u, err := jwt.Inspect(compact); err == nil && (!isJWK(raw) || values(raw)["kid"] == nil) {
+		r.kid = u.KeyID() // where the key has none. The token has a say in nothing else
 	}
 	key, err := r.verifier(raw)
 	if err != nil {
