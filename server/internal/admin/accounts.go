@@ -49,8 +49,12 @@ func (s *Service) ListAccounts(ctx context.Context, caller Caller, f AccountFilt
 	if err := allow(caller, AccountsRead); err != nil {
 		return nil, "", err
 	}
+	size := searchPage
+	if f == (AccountFilter{}) {
+		size = min(limit+1, searchPage) // all of them count
+	}
 	for range searchPages {
-		page, err := s.c.Accounts.List(ctx, after, searchPage)
+		page, err := s.c.Accounts.List(ctx, after, size)
 		if err != nil {
 			return nil, "", err
 		}
@@ -63,7 +67,7 @@ func (s *Service) ListAccounts(ctx context.Context, caller Caller, f AccountFilt
 				found = append(found, a)
 			}
 		}
-		if len(page) < searchPage {
+		if len(page) < size {
 			return found, "", nil
 		}
 	}
