@@ -193,7 +193,7 @@ func TestJSONSigners(t *testing.T) {
 	}
 	text := general(t, payload, sign(a)...)
 	for _, signers := range []int{-1, 0, 9} {
-		if _, err := (jws.JSONVerifier{Signers: signers}).Verify(ctx, text, setOf(t, a.verifier)); err == nil || errors.Is(err, jws.ErrMalformed) {
+		if _, err := (jws.JSONVerifier{Signers: signers}).Verify(ctx, text, setOf(t, a.verifier)); err == nil || errors.Is(err, jws.ErrMalformed) || errors.Is(err, jws.ErrSigners) {
 			t.Errorf("%d signers: %v", signers, err)
 		}
 	}
@@ -322,6 +322,17 @@ func TestJSONForm(t *testing.T) {
 				t.Errorf("%+v, %v", v, err)
 			}
 		})
+	}
+	// What is signed is an empty payload: one that is missing is not the same.
+	e = entry(t, secret(), `{"alg":"HS256"}`, "", "")
+	empty := `"protected":"` + e.Protected + `","signature":"` + e.Signature + `"}`
+	for text, want := range map[string]error{`{"payload":"",` + empty: nil, `{` + empty: jws.ErrMalformed} {
+		if _, err := (jws.JSONVerifier{Signers: 1}).Verify(ctx, []byte(text), setOf(t, secret())); !errors.Is(err, want) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if _, err := (jws.JSONVerifier{Signers: 1}).VerifyDetached(ctx, []byte(text), nil, setOf(t, secret())); err != nil {
+			t.Errorf("%s, detached: %v", text, err)
+		}
 	}
 	large := `{"x":"` + strings.Repeat("x", jws.DefaultMaxSize) + `",` + flat + `}`
 	if _, err := (jws.JSONVerifier{Signers: 1, MaxSize: 32 << 10}).Verify(ctx, []byte(large), setOf(t, secret())); err != nil {
