@@ -17,8 +17,9 @@ type claims struct {
 	expires                 int64 // seconds since the epoch, as the others
 	notBefore, issuedAt     int64
 	hasNotBefore, hasIssued bool
+	session                 string // beside the times: revocation asks for it at each use
 	issuer, subject, id     string
-	session, client, scope  string
+	client, scope           string
 	audiences, roles        []string
 }
 
