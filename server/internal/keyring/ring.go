@@ -126,8 +126,8 @@ func newRing(c Config) (*Ring, error) {
 		faults = append(faults, errors.New("no algorithm for access tokens"))
 	}
 	for _, alg := range c.Algorithms {
-		if alg.Symmetric() || !alg.Known() {
-			faults = append(faults, fmt.Errorf("access tokens cannot be signed with %q: use ES256, EdDSA or RS256", alg))
+		if err := signs(alg); err != nil {
+			faults = append(faults, err)
 		}
 		r.plan.slots = append(r.plan.slots, slot{Access, alg})
 	}
@@ -298,9 +298,10 @@ func (r *Ring) Want(ctx context.Context, algs ...jwk.Algorithm) error {
 	var faults []error
 	for _, alg := range algs {
 		s := slot{Access, alg}
+		err := signs(alg)
 		switch {
-		case alg.Symmetric() || !alg.Known():
-			faults = append(faults, fmt.Errorf("access tokens cannot be signed with %q: use ES256, EdDSA or RS256", alg))
+		case err != nil:
+			faults = append(faults, err)
 		case !slices.Contains(r.plan.slots, s):
 			r.plan.slots = append(slices.Clip(r.plan.slots), s)
 		}
