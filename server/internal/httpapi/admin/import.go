@@ -69,6 +69,9 @@ func refuseLines(bad account.ImportError) error {
 	refusal := &httpapi.Refusal{Code: wire.CodeInvalidRequest, Detail: fmt.Sprintf("nothing was imported: %d bad lines", len(bad))}
 	for _, b := range bad {
 		if errors.Is(b, admin.ErrForbidden) {
+			refusal.Cause = b // goes on record
+		}
+		if errors.Is(b, admin.ErrForbidden) {
 			refusal.Cause = admin.ErrForbidden // to be on record
 		}
 		refusal.Bad = append(refusal.Bad, wire.BadLine{Line: b.Line, Error: b.Err.Error()})

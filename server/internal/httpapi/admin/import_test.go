@@ -98,6 +98,9 @@ func TestADM03ImportedRoles(t *testing.T) {
 		t.Errorf("%s", w.Body)
 	}
 	boss := n.person("", "admin").tokens.AccessToken
+	if refused := n.do("GET", "/v1/admin/audit?act=admin.refuse", nil, boss).Body.String(); !strings.Contains(refused, `"rule":"jotsmith:accounts:write`) {
+		t.Errorf("it is not on record: %s", refused)
+	}
 	if all := n.do("GET", "/v1/admin/accounts", nil, boss).Body.String(); strings.Contains(all, `"ada"`) || strings.Contains(all, `"eve"`) {
 		t.Errorf("imported: %s", all)
 	}
