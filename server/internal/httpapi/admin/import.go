@@ -71,9 +71,6 @@ func refuseLines(bad account.ImportError) error {
 		if errors.Is(b, admin.ErrForbidden) {
 			refusal.Cause = b // goes on record
 		}
-		if errors.Is(b, admin.ErrForbidden) {
-			refusal.Cause = admin.ErrForbidden // to be on record
-		}
 		refusal.Bad = append(refusal.Bad, wire.BadLine{Line: b.Line, Error: b.Err.Error()})
 	}
 	return refusal
