@@ -35,6 +35,8 @@ type document struct {
 	DQ  string `json:"dq,omitempty"`
 	QI  string `json:"qi,omitempty"`
 
+	Enc []ContentEncryption `json:"enc,omitempty"` // of keys for encryption: see ParseDecryption
+
 	keyOps   []string
 	hasOps   bool
 	hasKid   bool
@@ -91,6 +93,15 @@ func readDocument(text string) (*document, error) {
 				}
 			}
 			d.hasOps = true
+		case "enc":
+			// Not a registered member: another system's of that name has no say.
+			if names, ok := strictjson.Strings(m.Value, len(contents), nil); ok {
+				for _, name := range names {
+					if enc := ContentEncryption(name); enc.Known() {
+						d.Enc = append(d.Enc, enc)
+					}
+				}
+			}
 		case "kid":
 			d.hasKid = true
 		}

@@ -75,6 +75,29 @@ func ParseSetAssuming(rsa Algorithm, data []byte) (*Set, error) {
 }
 
 func parseSet(rsa Algorithm, data []byte) (*Set, error) {
+	documents, err := readSet(data)
+	if err != nil {
+		return nil, err
+	}
+	var keys []Verifier
+	for i, d := range documents {
+		if d.Kty == "RSA" && d.Alg == "" {
+			d.Alg = string(rsa)
+		}
+		k, err := d.public()
+		switch {
+		case errors.Is(err, errUnsupported) || err != nil && d.Kty == "RSA" && d.Alg == "" && !d.private:
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("key %d of the set: %w", i, err)
+		}
+		keys = append(keys, k)
+	}
+	return NewSet(keys...)
+}
+
+// readSet reads the keys of a JWK Set, whatever they are for.
+func readSet(data []byte) ([]*document, error) {
 	if len(data) > maxSetSize {
 		return nil, fmt.Errorf("key set of %d bytes: at most %d", len(data), maxSetSize)
 	}
@@ -93,25 +116,13 @@ func parseSet(rsa Algorithm, data []byte) (*Set, error) {
 	if len(texts) > maxSetKeys {
 		return nil, fmt.Errorf("key set of %d keys: at most %d", len(texts), maxSetKeys)
 	}
-	var keys []Verifier
+	documents := make([]*document, len(texts))
 	for i, text := range texts {
-		d, err := readDocument(text)
-		if err != nil {
+		if documents[i], err = readDocument(text); err != nil {
 			return nil, fmt.Errorf("key %d of the set: %w", i, err)
 		}
-		if d.Kty == "RSA" && d.Alg == "" {
-			d.Alg = string(rsa)
-		}
-		k, err := d.public()
-		switch {
-		case errors.Is(err, errUnsupported) || err != nil && d.Kty == "RSA" && d.Alg == "" && !d.private:
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("key %d of the set: %w", i, err)
-		}
-		keys = append(keys, k)
 	}
-	return NewSet(keys...)
+	return documents, nil
 }
 
 // Key returns the key of that id. An empty kid, which stands for a token that

@@ -21,6 +21,7 @@ internal/vectors:
 wire:
 jwk:               internal/b64 internal/strictjson
 jws:               internal/b64 internal/strictjson jwk
+jwe:               internal/b64 internal/strictjson jwk
 jwt:               internal/b64 internal/strictjson jwk jws
 authz:             jwt
 internal/fetch:
@@ -41,6 +42,7 @@ internal/b64:        net os/exec
 internal/strictjson: net os/exec
 jwk:   net/http os/exec
 jws:   net/http os/exec
+jwe:   net/http os/exec
 jwt:   net/http os/exec
 authz: net/http os/exec
 `
