@@ -49,6 +49,9 @@ type Decrypted struct {
 	Header    Header
 	Key       jwk.Decrypter // the key that decrypted it
 	Plaintext []byte
+	// AdditionalData is the "aad" of a JSON serialization: not secret, and
+	// covered by the tag.
+	AdditionalData []byte
 }
 
 // Decrypter decrypts compact serializations. The zero value is ready, and safe for
@@ -130,31 +133,47 @@ func (m *message) open(key unwrapper) ([]byte, error) {
 	return content.Open(make([]byte, 0, len(m.sealed)), m.sealed, m.aad)
 }
 
-// split takes a compact serialization apart (RFC 7516 §7.1).
-func (d Decrypter) split(compact string) (m message, err error) {
+func (d Decrypter) checkSize(n int) error {
 	maxSize := d.MaxSize
 	if maxSize <= 0 {
 		maxSize = DefaultMaxSize
 	}
-	if len(compact) > maxSize {
-		return m, malformed("%d bytes, at most %d are taken", len(compact), maxSize)
+	if n > maxSize {
+		return malformed("%d bytes, at most %d are taken", n, maxSize)
 	}
-	var parts [5]string
+	return nil
+}
+
+// cut takes a compact serialization apart (RFC 7516 §7.1) without looking into
+// its parts.
+func (d Decrypter) cut(compact string) (parts [5]string, err error) {
+	if err := d.checkSize(len(compact)); err != nil {
+		return parts, err
+	}
 	rest := compact
 	for i := range 4 {
 		var more bool
 		if parts[i], rest, more = strings.Cut(rest, "."); !more {
-			return m, malformed("not five parts between dots")
+			return parts, malformed("not five parts between dots")
 		}
 	}
-	if parts[4] = rest; strings.IndexByte(rest, '.') >= 0 {
-		return m, malformed("not five parts between dots")
-	}
+	parts[4] = rest
 	switch {
+	case strings.IndexByte(rest, '.') >= 0:
+		return parts, malformed("not five parts between dots")
 	case parts[0] == "":
-		return m, malformed("empty header")
+		return parts, malformed("empty header")
 	case len(parts[0]) > DefaultMaxSize:
-		return m, malformed("header of %d bytes, at most %d are taken", len(parts[0]), DefaultMaxSize)
+		return parts, malformed("header of %d bytes, at most %d are taken", len(parts[0]), DefaultMaxSize)
+	}
+	return parts, nil
+}
+
+// split reads a compact serialization.
+func (d Decrypter) split(compact string) (m message, err error) {
+	parts, err := d.cut(compact)
+	if err != nil {
+		return m, err
 	}
 	if m.header, err = decodeHeader(parts[0]); err != nil {
 		return m, err

@@ -36,9 +36,9 @@ var contents = []struct {
 }
 
 const (
-	gcmIV   = 12
-	gcmTag  = 16
-	maxSize = 64 // bytes of a content key
+	gcmIV         = 12
+	gcmTag        = 16
+	maxContentKey = 64 // bytes of a content key
 )
 
 // ContentEncryptions returns every content encryption of this package.
@@ -87,6 +87,9 @@ type ContentKey struct {
 	enc  ContentEncryption
 	key  []byte
 	aead aead
+	// direct marks a key that two have agreed on, which must not be wrapped for
+	// a third.
+	direct bool
 }
 
 func newContentKey(enc ContentEncryption, key []byte) (*ContentKey, error) {
@@ -96,13 +99,15 @@ func newContentKey(enc ContentEncryption, key []byte) (*ContentKey, error) {
 			if err != nil {
 				return nil, err
 			}
-			return &ContentKey{enc, key, a}, nil
+			return &ContentKey{enc: enc, key: key, aead: a}, nil
 		}
 	}
 	return nil, fmt.Errorf("content key of %d bytes is not one of %q", len(key), clip(string(enc)))
 }
 
-func randomContentKey(enc ContentEncryption) (*ContentKey, error) {
+// NewContentKey makes a random key for one message: [Encrypter.WrapContentKey]
+// gives it to each of several recipients.
+func NewContentKey(enc ContentEncryption) (*ContentKey, error) {
 	key := make([]byte, enc.keySize())
 	rand.Read(key)
 	return newContentKey(enc, key)

@@ -9,7 +9,11 @@ func (directFamily) size(enc ContentEncryption) int { return enc.keySize() }
 
 func (directFamily) half(key []byte, encs []ContentEncryption) (sharedHalf, error) {
 	content, err := newContentKey(encs[0], key)
-	return direct{content}, err
+	if err != nil {
+		return nil, err
+	}
+	content.direct = true
+	return direct{content}, nil
 }
 
 type direct struct{ content *ContentKey }

@@ -5,7 +5,6 @@ import (
 	"crypto/aes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -25,17 +24,16 @@ type ecdhFamily struct {
 
 // ecdhCurves are the curves; size is that of a coordinate and of a private key.
 var ecdhCurves = []*ecdhCurve{
-	{"EC", "P-256", 32, ecdh.P256(), elliptic.P256()},
-	{"EC", "P-384", 48, ecdh.P384(), elliptic.P384()},
-	{"EC", "P-521", 66, ecdh.P521(), elliptic.P521()},
-	{"OKP", "X25519", 32, ecdh.X25519(), nil},
+	{"EC", "P-256", 32, ecdh.P256()},
+	{"EC", "P-384", 48, ecdh.P384()},
+	{"EC", "P-521", 66, ecdh.P521()},
+	{"OKP", "X25519", 32, ecdh.X25519()},
 }
 
 type ecdhCurve struct {
 	kty, crv string
 	size     int
 	curve    ecdh.Curve
-	signing  elliptic.Curve // PEM has one form for ECDSA and ECDH
 }
 
 func findCurve(kty, crv string) (*ecdhCurve, error) {
@@ -70,7 +68,7 @@ func (*ecdhFamily) generate(crv string) (crypto.PrivateKey, error) {
 }
 
 func (f *ecdhFamily) public(key crypto.PublicKey) (encryptionHalf, error) {
-	if k, ok := key.(*ecdsa.PublicKey); ok && k != nil && k.Curve != nil { // from PEM
+	if k, ok := key.(*ecdsa.PublicKey); ok && k != nil && k.Curve != nil { // PEM has one form for both
 		converted, err := k.ECDH()
 		if err != nil {
 			return nil, errors.New("point is not on the curve")
@@ -207,7 +205,11 @@ func (p *ecdhPublic) agree(enc ContentEncryption) (*ContentKey, WrappedKey, erro
 		return nil, w, err
 	}
 	content, err := newContentKey(enc, key)
-	return content, w, err
+	if err != nil {
+		return nil, w, err
+	}
+	content.direct = true
+	return content, w, nil
 }
 
 func (p *ecdhPublic) wrap(content *ContentKey) (WrappedKey, error) {

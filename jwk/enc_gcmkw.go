@@ -25,7 +25,7 @@ func (g gcmKW) unwrap(enc ContentEncryption, w WrappedKey) (*ContentKey, error) 
 	if len(w.IV) != gcmIV || len(w.Tag) != gcmTag || len(w.EncryptedKey) != size {
 		return nil, ErrDecryption
 	}
-	sealed := make([]byte, 0, gcmIV+maxSize+gcmTag)
+	sealed := make([]byte, 0, gcmIV+maxContentKey+gcmTag)
 	sealed = append(append(append(sealed, w.IV...), w.EncryptedKey...), w.Tag...)
 	key, err := g.aead.Open(make([]byte, 0, size), nil, sealed, nil)
 	ok := 1

@@ -142,7 +142,7 @@ func (k *EncryptionKey) NewContentKey() (*ContentKey, WrappedKey, error) {
 	if !errors.Is(err, errNoAgreement) {
 		return content, w, err
 	}
-	if content, err = randomContentKey(k.encs[0]); err != nil {
+	if content, err = NewContentKey(k.encs[0]); err != nil {
 		return nil, WrappedKey{}, err
 	}
 	w, err = k.half.wrap(content)

@@ -106,23 +106,23 @@ func NewEncryptionSet(keys ...*EncryptionKey) (*EncryptionSet, error) {
 // shared key refuses the whole set, and so do a malformed or weak key and a key
 // id that occurs twice. encs are as in [ParseEncryption].
 func ParseEncryptionSet(data []byte, encs ...ContentEncryption) (*EncryptionSet, error) {
-	documents, err := readSet(data)
-	if err != nil {
-		return nil, err
-	}
 	var keys []*EncryptionKey
-	for i, d := range documents {
-		if d.Use != "enc" && !KeyManagement(d.Alg).Known() && !d.private && d.Kty != "oct" {
-			continue
+	err := readSet(data, func(d *document) error {
+		secret := d.private || d.Kty == "oct"
+		if d.Use != "enc" && !KeyManagement(d.Alg).Known() && !secret {
+			return nil
 		}
 		k, err := d.encryption(encs)
 		switch {
-		case errors.Is(err, errUnsupported) || err != nil && d.Alg == "" && !d.private && d.Kty != "oct":
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("key %d of the set: %w", i, err)
+		case err == nil:
+			keys = append(keys, k)
+		case errors.Is(err, errUnsupported) || d.Alg == "" && !secret:
+			return nil
 		}
-		keys = append(keys, k)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return NewEncryptionSet(keys...)
 }

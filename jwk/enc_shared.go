@@ -102,7 +102,7 @@ func (k *SharedKey) NewContentKey() (*ContentKey, WrappedKey, error) {
 	if d, ok := k.half.(direct); ok {
 		return d.content, WrappedKey{}, nil
 	}
-	content, err := randomContentKey(k.encs[0])
+	content, err := NewContentKey(k.encs[0])
 	if err != nil {
 		return nil, WrappedKey{}, err
 	}
@@ -119,7 +119,10 @@ func (k *SharedKey) WrapContentKey(content *ContentKey) (WrappedKey, error) {
 }
 
 func mayWrap(encs []ContentEncryption, content *ContentKey) error {
-	if content == nil || !slices.Contains(encs, content.enc) {
+	if content == nil || content.direct {
+		return errors.New("no key that was made to be wrapped: use NewContentKey")
+	}
+	if !slices.Contains(encs, content.enc) {
 		return fmt.Errorf("the key allows %s only", encs)
 	}
 	return nil

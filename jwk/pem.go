@@ -23,7 +23,7 @@ var (
 	publicForms = map[string]func(der []byte) (any, error){
 		publicBlock:      x509.ParsePKIXPublicKey,
 		"RSA PUBLIC KEY": func(der []byte) (any, error) { return x509.ParsePKCS1PublicKey(der) },
-		"CERTIFICATE":    certifiedKey,
+		"CERTIFICATE":    func(der []byte) (any, error) { return x509.ParseCertificate(der) },
 	}
 	privateForms = map[string]func(der []byte) (any, error){
 		privateBlock:      x509.ParsePKCS8PrivateKey,
@@ -41,6 +41,16 @@ var (
 // signatures (RFC 5280 §4.2.1.3). Its validity, its chain and its names are not
 // checked: whoever hands over the file vouches for it.
 func ParsePublicPEM(alg Algorithm, kid string, pem []byte) (*PublicKey, error) {
+	key, err := readPublicPEM(pem, x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment, "digitalSignature")
+	if err != nil {
+		return nil, err
+	}
+	return newPublic(alg, key, kid)
+}
+
+// readPublicPEM reads a public key, whatever it is for. A certificate must allow
+// one of usages, which names are called by.
+func readPublicPEM(pem []byte, usages x509.KeyUsage, names string) (any, error) {
 	block, err := oneBlock(pem)
 	if err != nil {
 		return nil, err
@@ -53,12 +63,26 @@ func ParsePublicPEM(alg Algorithm, kid string, pem []byte) (*PublicKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("malformed or unknown kind of key in the PEM block %q: %w", block.Type, err)
 	}
-	return newPublic(alg, key, kid)
+	if c, ok := key.(*x509.Certificate); ok {
+		if c.KeyUsage != 0 && c.KeyUsage&usages == 0 {
+			return nil, errors.New("the certificate's key usage leaves out " + names)
+		}
+		key = c.PublicKey
+	}
+	return key, nil
 }
 
 // ParsePrivatePEM reads one private key that is not encrypted: PKCS #8
 // ("PRIVATE KEY"), PKCS #1 ("RSA PRIVATE KEY") or SEC 1 ("EC PRIVATE KEY").
 func ParsePrivatePEM(alg Algorithm, kid string, pem []byte) (*PrivateKey, error) {
+	key, err := readPrivatePEM(pem)
+	if err != nil {
+		return nil, err
+	}
+	return newPrivate(alg, key, kid)
+}
+
+func readPrivatePEM(pem []byte) (any, error) {
 	block, err := oneBlock(pem)
 	if err != nil {
 		return nil, err
@@ -79,18 +103,7 @@ func ParsePrivatePEM(alg Algorithm, kid string, pem []byte) (*PrivateKey, error)
 		// The cause may quote the key.
 		return nil, fmt.Errorf("malformed or unknown kind of key in the PEM block %q", block.Type)
 	}
-	return newPrivate(alg, key, kid)
-}
-
-func certifiedKey(der []byte) (any, error) {
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		return nil, err
-	}
-	if c.KeyUsage != 0 && c.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
-		return nil, errors.New("the certificate's key usage leaves out digitalSignature")
-	}
-	return c.PublicKey, nil
+	return key, nil
 }
 
 const decryptHint = "decrypt it first: openssl pkey -in encrypted.pem -out key.pem"

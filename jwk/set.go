@@ -75,54 +75,56 @@ func ParseSetAssuming(rsa Algorithm, data []byte) (*Set, error) {
 }
 
 func parseSet(rsa Algorithm, data []byte) (*Set, error) {
-	documents, err := readSet(data)
-	if err != nil {
-		return nil, err
-	}
 	var keys []Verifier
-	for i, d := range documents {
+	err := readSet(data, func(d *document) error {
 		if d.Kty == "RSA" && d.Alg == "" {
 			d.Alg = string(rsa)
 		}
 		k, err := d.public()
 		switch {
-		case errors.Is(err, errUnsupported) || err != nil && d.Kty == "RSA" && d.Alg == "" && !d.private:
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("key %d of the set: %w", i, err)
+		case err == nil:
+			keys = append(keys, k)
+		case errors.Is(err, errUnsupported) || d.Kty == "RSA" && d.Alg == "" && !d.private:
+			return nil
 		}
-		keys = append(keys, k)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return NewSet(keys...)
 }
 
-// readSet reads the keys of a JWK Set, whatever they are for.
-func readSet(data []byte) ([]*document, error) {
+// readSet hands each key of a JWK Set to read, whatever it is for.
+func readSet(data []byte, read func(*document) error) error {
 	if len(data) > maxSetSize {
-		return nil, fmt.Errorf("key set of %d bytes: at most %d", len(data), maxSetSize)
+		return fmt.Errorf("key set of %d bytes: at most %d", len(data), maxSetSize)
 	}
 	members, err := strictjson.Object(string(data), strictjson.MaxDepth, nil)
 	if err != nil {
-		return nil, fmt.Errorf("malformed key set: %w", err)
+		return fmt.Errorf("malformed key set: %w", err)
 	}
 	i := slices.IndexFunc(members, func(m strictjson.Member) bool { return m.Name == "keys" })
 	if i < 0 {
-		return nil, errors.New("malformed key set: no \"keys\"")
+		return errors.New("malformed key set: no \"keys\"")
 	}
 	texts, err := strictjson.Array(members[i].Value, strictjson.MaxDepth, nil)
 	if err != nil {
-		return nil, fmt.Errorf("malformed key set: \"keys\": %w", err)
+		return fmt.Errorf("malformed key set: \"keys\": %w", err)
 	}
 	if len(texts) > maxSetKeys {
-		return nil, fmt.Errorf("key set of %d keys: at most %d", len(texts), maxSetKeys)
+		return fmt.Errorf("key set of %d keys: at most %d", len(texts), maxSetKeys)
 	}
-	documents := make([]*document, len(texts))
 	for i, text := range texts {
-		if documents[i], err = readDocument(text); err != nil {
-			return nil, fmt.Errorf("key %d of the set: %w", i, err)
+		d, err := readDocument(text)
+		if err == nil {
+			err = read(d)
+		}
+		if err != nil {
+			return fmt.Errorf("key %d of the set: %w", i, err)
 		}
 	}
-	return documents, nil
+	return nil
 }
 
 // Key returns the key of that id. An empty kid, which stands for a token that
