@@ -23,6 +23,7 @@ const (
 	CodeInvalidCredentials   Code = "invalid_credentials"
 	CodeInvalidRefreshToken  Code = "invalid_refresh_token"
 	CodeInvalidClient        Code = "invalid_client"
+	CodeCrossOrigin          Code = "cross_origin"
 	CodeInvalidGrant         Code = "invalid_grant"
 	CodeUnsupportedGrantType Code = "unsupported_grant_type"
 	CodeInvalidScope         Code = "invalid_scope"
@@ -60,6 +61,7 @@ var codes = map[Code]struct {
 	CodeInvalidCredentials:   {401, "Wrong username or password."},
 	CodeInvalidRefreshToken:  {401, "Refresh token is not valid. Please re-authenticate."},
 	CodeInvalidClient:        {401, "Wrong client id or secret."},
+	CodeCrossOrigin:          {403, "This page's origin may not do that."},
 	CodeInvalidGrant:         {400, "The token is not valid, or is another client's."},
 	CodeUnsupportedGrantType: {400, "This server has no such grant."},
 	CodeInvalidScope:         {400, "The requested scope is not allowed."},

@@ -13,7 +13,7 @@ func TestCodeTable(t *testing.T) {
 	want := map[Code]int{
 		CodeTokenMissing: 401, CodeTokenMalformed: 401, CodeTokenInvalid: 401, CodeTokenExpired: 401, CodeTokenRevoked: 401,
 		CodeForbidden: 403, CodeInvalidRequest: 400, CodeKeysUnavailable: 503, CodeRevocationUnavailable: 503, CodeRateLimited: 429,
-		CodeInvalidCredentials: 401, CodeInvalidRefreshToken: 401, CodeInvalidClient: 401, CodeInvalidGrant: 400, CodeUnsupportedGrantType: 400, CodeInvalidScope: 400, CodeInvalidTarget: 400,
+		CodeInvalidCredentials: 401, CodeInvalidRefreshToken: 401, CodeInvalidClient: 401, CodeCrossOrigin: 403, CodeInvalidGrant: 400, CodeUnsupportedGrantType: 400, CodeInvalidScope: 400, CodeInvalidTarget: 400,
 		CodePasswordTooWeak: 400, CodeNotFound: 404, CodeAlreadyExists: 409, CodeConflict: 409, CodeMethodNotAllowed: 405, CodeUnsupportedMediaType: 415,
 		CodeBodyTooLarge: 413, CodeMisdirectedRequest: 421, CodeServerBusy: 503, CodeStoreBehind: 503,
 		CodeClockUnreliable: 503, CodeInternal: 500,
@@ -28,6 +28,15 @@ func TestCodeTable(t *testing.T) {
 		}
 		if http.StatusText(code.Status()) == "" || code.Title() == "" || !spelling.MatchString(string(code)) {
 			t.Errorf("%s: incomplete or misspelled", code)
+		}
+	}
+}
+
+func TestLoopbackCookies(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{CookieRefresh: "jotsmith_refresh", CookieDevice: "jotsmith_device", CookieAccess: "jotsmith_access"} {
+		if got := LoopbackCookie(name); got != want {
+			t.Errorf("%s on loopback is %q, want %q", name, got, want)
 		}
 	}
 }
