@@ -58,9 +58,9 @@ func (g *Guard) verify(r *http.Request) (*jwt.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := g.verifier.Load()
-	if v == nil {
-		return nil, fmt.Errorf("%w: not connected to the issuer yet", jwt.ErrKeysUnavailable)
+	v, err := g.connected()
+	if err != nil {
+		return nil, err
 	}
 	return v.Verify(r.Context(), compact)
 }

@@ -1,0 +1,63 @@
+package guard
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/jotsmith/jotsmith/authz"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// CheckToken is [Guard.Check] for what is no HTTP request, such as a message of
+// a queue or a call of another protocol: it verifies compact and asks the rules.
+// request is what rules about the thing that is acted on look at, or nil. It does
+// not call Observe.
+func (g *Guard) CheckToken(ctx context.Context, compact string, request any, rules ...authz.Rule) (*jwt.Token, error) {
+	v, err := g.connected()
+	if err != nil {
+		return nil, err
+	}
+	t, err := v.Verify(ctx, compact)
+	if err != nil {
+		return nil, err
+	}
+	if err := ask(t, rules); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// Recheck tells whether a token that this guard has let through is still good:
+// not expired, not revoked, its key still trusted. It is for what outlives a
+// request, such as a stream.
+func (g *Guard) Recheck(ctx context.Context, t *jwt.Token) error {
+	v, err := g.connected()
+	if err != nil {
+		return err
+	}
+	return v.Recheck(ctx, t)
+}
+
+func (g *Guard) connected() (*jwt.Verifier, error) {
+	v := g.verifier.Load()
+	if v == nil {
+		return nil, fmt.Errorf("%w: not connected to the issuer yet", jwt.ErrKeysUnavailable)
+	}
+	return v, nil
+}
+
+// Bearer returns the token of the values of an Authorization header, or of what
+// stands for it in another protocol. The error is [ErrNoToken], [ErrManyTokens]
+// or [jwt.ErrMalformed].
+func Bearer(authorization []string) (string, error) {
+	return bearer(&http.Request{Header: http.Header{"Authorization": authorization}})
+}
+
+// Code tells what [Guard.Refuse] would answer to err, and the scope that would
+// have been enough where one would.
+func Code(err error) (code wire.Code, scope string) {
+	code, _, scope = classify(err)
+	return code, scope
+}
