@@ -79,3 +79,77 @@ func ExampleConfig_verifier() {
 	// editor 200 ""
 	// viewer 403 "Bearer realm=\"api\", error=\"insufficient_scope\""
 }
+
+// CORS stands around the guard: a preflight carries no token.
+func ExampleCORSPolicy_Handler() {
+	cors, err := guard.NewCORS(guard.CORS{Origins: []string{"https://app.example.com"}, Methods: []string{"DELETE"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	g := exampleGuard(guard.Config{})
+	mux := http.NewServeMux()
+	mux.Handle("DELETE /tasks/{id}", g.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	api := cors.Handler(mux)
+
+	r := httptest.NewRequest("OPTIONS", "/tasks/7", nil)
+	r.Header.Set("Origin", "https://app.example.com")
+	r.Header.Set("Access-Control-Request-Method", "DELETE")
+	r.Header.Set("Access-Control-Request-Headers", "authorization")
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	fmt.Println("preflight", w.Code, w.Header().Get("Access-Control-Allow-Origin"))
+
+	r = httptest.NewRequest("DELETE", "/tasks/7", nil)
+	r.Header.Set("Origin", "https://app.example.com")
+	w = httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	fmt.Println("no token ", w.Code, w.Header().Get("Access-Control-Allow-Origin"))
+
+	_, err = guard.NewCORS(guard.CORS{Origins: []string{"*", "null"}, Credentials: true})
+	fmt.Println(err != nil)
+	// Output:
+	// preflight 204 https://app.example.com
+	// no token  401 https://app.example.com
+	// true
+}
+
+// exampleGuard is a guard of an issuer in this process.
+func exampleGuard(c guard.Config) *guard.Guard {
+	var err error
+	if c.Verifier, err = jwt.NewVerifier(jwt.Policy{
+		Issuer: "https://auth.example.com", Audiences: []string{"https://tasks.example.com"}, Keys: exampleKeys, Revocations: revocation.NewSet(0),
+	}); err != nil {
+		log.Fatal(err)
+	}
+	c.Log = slog.New(slog.DiscardHandler)
+	g, err := guard.New(context.Background(), c)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return g
+}
+
+// exampleToken is a token of subject in session s1.
+func exampleToken(subject string) string {
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://auth.example.com", Key: exampleKey})
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := issuer.Issue(jwt.Claims{Subject: subject, SessionID: "s1", Audience: []string{"https://tasks.example.com"}, Life: time.Minute})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return token
+}
+
+var exampleKey, exampleKeys = func() (*jwk.PrivateKey, *jwk.Set) {
+	key, err := jwk.Generate(jwk.EdDSA)
+	if err != nil {
+		log.Fatal(err)
+	}
+	keys, err := jwk.NewSet(key.Public())
+	if err != nil {
+		log.Fatal(err)
+	}
+	return key, keys
+}()
