@@ -5,9 +5,9 @@
 //
 // It never sees an unverified token: a [jwt.Token] comes only from a
 // [jwt.Verifier]. It refuses to guess: names are compared byte for byte, there
-// are no wildcards and no hierarchy of roles. Rules about the thing that is
-// acted on (does this task belong to the caller?) are the handler's own.
-// Package guard asks rules and answers a denial.
+// are no wildcards and no hierarchy of roles. Whether the thing that is acted on
+// belongs to the caller is found out by a function of yours, which [Self] makes a
+// rule of. Package guard asks rules and answers a denial.
 package authz
 
 import (
@@ -20,10 +20,11 @@ import (
 // Rule decides over one verified token. Rules are safe for concurrent use.
 type Rule interface {
 	Check(t *jwt.Token) error // nil, or a *Denied
-	String() string           // what the rule demands, for logs
+	String() string           // what the rule demands, for logs and for whom it denied
 }
 
-// Denied says which rule refused a token that is otherwise good.
+// Denied says which rule refused a token that is otherwise good. Its holder is
+// told what was demanded.
 type Denied struct {
 	Rule  string // what was demanded
 	Scope string // space separated scopes that would have been enough, or empty
@@ -87,11 +88,13 @@ type all []Rule
 
 func (a all) String() string { return join(a, " and ") }
 
-func (a all) Check(t *jwt.Token) error {
+func (a all) Check(t *jwt.Token) error { return a.CheckRequest(nil, t) }
+
+func (a all) CheckRequest(request any, t *jwt.Token) error {
 	var denied Denied
 	enough := true // would scopes alone have been enough?
 	for _, rule := range a {
-		err := rule.Check(t)
+		err := Check(rule, request, t)
 		if err == nil {
 			continue
 		}
@@ -121,10 +124,12 @@ type anyOf []Rule
 
 func (a anyOf) String() string { return join(a, " or ") }
 
-func (a anyOf) Check(t *jwt.Token) error {
+func (a anyOf) Check(t *jwt.Token) error { return a.CheckRequest(nil, t) }
+
+func (a anyOf) CheckRequest(request any, t *jwt.Token) error {
 	denied := Denied{Rule: a.String()}
 	for _, rule := range a {
-		err := rule.Check(t)
+		err := Check(rule, request, t)
 		if err == nil {
 			return nil
 		}

@@ -108,18 +108,19 @@ func TestBrokenRule(t *testing.T) {
 func TestRulesThatCannotBeMeant(t *testing.T) {
 	t.Parallel()
 	for name, build := range map[string]func(){
-		"two scopes in one":        func() { authz.Scope("a b") },
-		"a scope that is empty":    func() { authz.Scope("") },
-		"a quote in a scope":       func() { authz.Scope(`a"b`) },
-		"a line break in a scope":  func() { authz.Scope("a\r\nSet-Cookie: x") },
-		"a scope beyond ASCII":     func() { authz.Scope("é") },
-		"two permissions in one":   func() { authz.Permission("a b") },
-		"an empty permission":      func() { authz.Permission("") },
-		"a role without a name":    func() { authz.Role("") },
-		"all of nothing":           func() { authz.All() },
-		"any of nothing":           func() { authz.Any() },
-		"a nil rule":               func() { authz.All(authz.Role("x"), nil) },
-		"an empty list of choices": func() { authz.Any([]authz.Rule{}...) },
+		"two scopes in one":             func() { authz.Scope("a b") },
+		"a scope that is empty":         func() { authz.Scope("") },
+		"a quote in a scope":            func() { authz.Scope(`a"b`) },
+		"a line break in a scope":       func() { authz.Scope("a\r\nSet-Cookie: x") },
+		"a scope beyond ASCII":          func() { authz.Scope("é") },
+		"two permissions in one":        func() { authz.Permission("a b") },
+		"an empty permission":           func() { authz.Permission("") },
+		"a role without a name":         func() { authz.Role("") },
+		"all of nothing":                func() { authz.All() },
+		"any of nothing":                func() { authz.Any() },
+		"ownership that nobody decides": func() { authz.Self[any](nil) },
+		"a nil rule":                    func() { authz.All(authz.Role("x"), nil) },
+		"an empty list of choices":      func() { authz.Any([]authz.Rule{}...) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

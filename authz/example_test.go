@@ -25,6 +25,21 @@ func Example() {
 	// <nil>
 }
 
+// Whose task it is stands in no token.
+func ExampleSelf() {
+	owner := map[string]string{"7": "acc_anna", "8": "acc_bob"}
+	type getTask struct{ ID string }
+	mayRead := authz.Any(authz.Role("admin"), authz.Self(func(r getTask, t *jwt.Token) (bool, error) {
+		return owner[r.ID] == t.Subject(), nil
+	}))
+	anna := verify(jwt.Claims{Roles: []string{"editor"}})
+	fmt.Println(authz.Check(mayRead, getTask{"7"}, anna))
+	fmt.Println(authz.Check(mayRead, getTask{"8"}, anna))
+	// Output:
+	// <nil>
+	// needs role admin or ownership
+}
+
 // verify makes a token and verifies it, as an issuer and a guard would.
 func verify(c jwt.Claims) *jwt.Token {
 	key, err := jwk.Generate(jwk.EdDSA)
