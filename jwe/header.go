@@ -34,10 +34,10 @@ type header struct {
 func (h *header) alg() jwk.KeyManagement     { return jwk.KeyManagement(h.Algorithm) }
 func (h *header) enc() jwk.ContentEncryption { return jwk.ContentEncryption(h.Encryption) }
 
-// exists refuses algorithms that tokens cannot have here, before any key is
-// asked for.
+// exists refuses algorithms that no key can have here, before any is asked for.
 func (h *header) exists() error {
-	if !h.alg().Known() || !h.enc().Known() {
+	known := h.alg().Known() || h.Algorithm == "RSA-OAEP" // see jwk.DangerouslyParseRSAOAEP
+	if !known || !h.enc().Known() {
 		return fmt.Errorf("%w: the header's \"alg\" or \"enc\" is none of those that exist", ErrAlgorithm)
 	}
 	return nil

@@ -1,7 +1,11 @@
 package jwe_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jotsmith/jotsmith/jwe"
@@ -22,8 +26,15 @@ type pair struct {
 	dec  jwk.Decrypter
 }
 
-// pairs returns keys of every algorithm with every content encryption.
-func pairs() (all []pair) {
+// rsaKey is one for all tests: it takes long to make.
+var rsaKey = sync.OnceValue(func() *rsa.PrivateKey { return must(rsa.GenerateKey(rand.Reader, 2048)) })
+
+func rsaPair(encs ...jwk.ContentEncryption) *jwk.DecryptionKey {
+	return must(jwk.NewRSADecryption(rsaKey(), "rsa", encs...))
+}
+
+// pairs are keys of every algorithm with every content encryption.
+var pairs = sync.OnceValue(func() (all []pair) {
 	for _, enc := range jwk.ContentEncryptions() {
 		for _, alg := range jwk.KeyManagements() {
 			if alg.Symmetric() {
@@ -31,18 +42,19 @@ func pairs() (all []pair) {
 				all = append(all, pair{string(alg) + " " + string(enc), k, k})
 				continue
 			}
-			curves := []string{"P-256", "P-384", "P-521", "X25519"}
-			if strings.HasPrefix(string(alg), "RSA") {
-				curves = []string{""}
+			if alg == jwk.RSAOAEP256 {
+				k := rsaPair(enc)
+				all = append(all, pair{string(alg) + " " + string(enc), k.Public(), k})
+				continue
 			}
-			for _, crv := range curves {
+			for _, crv := range []string{"P-256", "P-384", "P-521", "X25519"} {
 				k := must(jwk.GenerateDecryption(alg, crv, enc))
-				all = append(all, pair{strings.TrimSpace(string(alg) + " " + crv + " " + string(enc)), k.Public(), k})
+				all = append(all, pair{string(alg) + " " + crv + " " + string(enc), k.Public(), k})
 			}
 		}
 	}
 	return all
-}
+})
 
 func TestEncryptDecrypt(t *testing.T) {
 	t.Parallel()
@@ -66,5 +78,12 @@ func TestEncryptDecrypt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func is(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%v, want: %v", err, want)
 	}
 }

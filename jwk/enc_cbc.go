@@ -54,17 +54,20 @@ func (c *cbcHMAC) appendTag(dst, aad, text []byte) []byte {
 }
 
 func (c *cbcHMAC) Seal(dst, _, plaintext, aad []byte) []byte {
+	var iv [aes.BlockSize]byte
+	rand.Read(iv[:])
+	return c.seal(dst, iv[:], plaintext, aad)
+}
+
+func (c *cbcHMAC) seal(dst, iv, plaintext, aad []byte) []byte {
 	padding := aes.BlockSize - len(plaintext)%aes.BlockSize // PKCS #7, never none
-	dst = slices.Grow(dst, aes.BlockSize+len(plaintext)+padding+2*c.tag)
 	start := len(dst)
-	dst = dst[:start+aes.BlockSize]
-	iv := dst[start:]
-	rand.Read(iv)
-	dst = append(dst, plaintext...)
+	dst = slices.Grow(dst, len(iv)+len(plaintext)+padding+2*c.tag)
+	dst = append(append(dst, iv...), plaintext...)
 	for range padding {
 		dst = append(dst, byte(padding))
 	}
-	text := dst[start+aes.BlockSize:]
+	text := dst[start+len(iv):]
 	cipher.NewCBCEncrypter(c.block, iv).CryptBlocks(text, text)
 	return c.appendTag(dst, aad, dst[start:])
 }
