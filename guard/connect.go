@@ -44,7 +44,7 @@ func (g *Guard) run(ctx context.Context) {
 	}
 	defer keys.Close()
 	policy := jwt.Policy{
-		Issuer: g.c.Issuer, Audiences: []string{g.c.Audience}, Keys: keys, Leeway: g.c.Leeway,
+		Issuer: g.c.Issuer, Audiences: []string{g.c.Audience}, Keys: keys, Decryption: g.c.Decryption, Leeway: g.c.Leeway,
 		DangerouslyIgnoreRevocation: g.c.DangerouslyIgnoreRevocation,
 	}
 	if g.c.DangerouslyIgnoreRevocation {

@@ -15,8 +15,8 @@ import (
 // follow the place of its hash. A slot says its token's hash, so that no other
 // token's memory is touched on the way to the one that is asked for.
 //
-// The hash is that of the text's end, which is the signature's: of genuine
-// tokens, and no others enter, each has its own. It has a random seed of this
+// The hash is that of the text's end, which is the signature's, or the tag's of an
+// encrypted token: of genuine tokens, and no others enter, each has its own. It has a random seed of this
 // process, so that nobody can aim at a slot. What is found there is compared with
 // the whole text.
 type cache struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/internal/b64"
 	"github.com/jotsmith/jotsmith/internal/strictjson"
+	"github.com/jotsmith/jotsmith/jwe"
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jws"
 )
@@ -27,6 +28,17 @@ type IssuerConfig struct {
 	Key    jwk.Signer       // Required
 	Type   string           // "typ"; default "at+jwt"
 	Now    func() time.Time // default time.Now
+	// Seal, if given, is the key of the API that the tokens are for: each is
+	// signed and then encrypted with it (RFC 7519 §5.2). See also
+	// [Issuer.Sealed].
+	Seal jwk.Encrypter
+	// OnSensitive, if given, is called once for each name of a custom claim that
+	// looks sensitive by [SensitiveClaims] and goes out in a token that is not
+	// encrypted. It must return soon.
+	OnSensitive func(claim string)
+	// SensitiveNames are the names that look sensitive; default
+	// [DefaultSensitiveNames].
+	SensitiveNames []string
 	// MaxSize is how long a token may get, which its verifiers must accept;
 	// default 16 KiB, as theirs.
 	MaxSize int
@@ -51,11 +63,14 @@ type Claims struct {
 
 // Issuer issues tokens. It is safe for concurrent use.
 type Issuer struct {
-	signer  *jws.Signer
-	issuer  string // the member "iss" as JSON
-	now     func() time.Time
-	maxSize int
-	buffers sync.Pool
+	signer    *jws.Signer
+	issuer    string // the member "iss" as JSON
+	typ       string
+	seal      jwk.Encrypter // nil: the tokens are not encrypted
+	sensitive *sensitiveOnce
+	now       func() time.Time
+	maxSize   int
+	buffers   sync.Pool
 }
 
 // reserved are the names that Custom may not have.
@@ -73,6 +88,12 @@ func NewIssuer(c IssuerConfig) (*Issuer, error) {
 	if absent(c.Key) {
 		faults = append(faults, errors.New("no Key: give a *jwk.PrivateKey or a *jwk.SecretKey"))
 	}
+	if c.Seal != nil && absent(c.Seal) {
+		faults = append(faults, errNoSeal)
+	}
+	if c.SensitiveNames != nil && c.OnSensitive == nil {
+		faults = append(faults, errors.New("SensitiveNames without OnSensitive: nobody would hear of them"))
+	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("jwt issuer: %w", errors.Join(faults...))
 	}
@@ -89,7 +110,26 @@ func NewIssuer(c IssuerConfig) (*Issuer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jwt issuer: %w", err)
 	}
-	return &Issuer{signer: signer, issuer: `{"iss":` + string(appendString(nil, c.Issuer)), now: c.Now, maxSize: c.MaxSize}, nil
+	i := &Issuer{
+		signer: signer, issuer: `{"iss":` + string(appendString(nil, c.Issuer)), typ: c.Type, seal: c.Seal,
+		now: c.Now, maxSize: c.MaxSize,
+	}
+	if c.OnSensitive != nil {
+		i.sensitive = newSensitiveOnce(c.SensitiveNames, c.OnSensitive)
+	}
+	return i, nil
+}
+
+var errNoSeal = errors.New("Seal holds a nil pointer: give the public key of the API that the tokens are for")
+
+// Sealed returns an issuer that differs from i in that its tokens are encrypted
+// for key, whatever key i encrypts for: an issuer of many APIs has one for each
+// that wants it.
+func (i *Issuer) Sealed(key jwk.Encrypter) (*Issuer, error) {
+	if absent(key) {
+		return nil, fmt.Errorf("jwt issuer: %w", errNoSeal)
+	}
+	return &Issuer{signer: i.signer, issuer: i.issuer, typ: i.typ, seal: key, sensitive: i.sensitive, now: i.now, maxSize: i.maxSize}, nil
 }
 
 // Issue makes a token with the claims iss, sub, aud, exp, iat, nbf and jti, and
@@ -147,8 +187,13 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	}
 	if c.Custom != nil {
 		var err error
+		claims := len(b)
 		if b, err = appendCustom(b, c.Custom); err != nil {
 			return "", fmt.Errorf("jwt claims: %w", err)
+		}
+		if i.seal == nil && i.sensitive != nil && len(b) > claims {
+			custom := append([]byte{'{'}, b[claims+1:]...)
+			i.sensitive.look(append(custom, '}'))
 		}
 	}
 	b = append(b, '}')
@@ -156,6 +201,11 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	compact, err := i.signer.Sign(b)
 	if err != nil {
 		return "", fmt.Errorf("issuing: %w", err)
+	}
+	if i.seal != nil {
+		if compact, err = jwe.Encrypt(i.seal, i.typ, sealedContent, []byte(compact)); err != nil {
+			return "", fmt.Errorf("issuing: %w", err)
+		}
 	}
 	if len(compact) > i.maxSize {
 		return "", fmt.Errorf("issuing: the token has %d bytes, and verifiers take %d: put less into it", len(compact), i.maxSize)

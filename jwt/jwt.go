@@ -1,5 +1,6 @@
 // Package jwt issues and verifies JSON Web Tokens (RFC 7519) that are signed,
-// in the compact serialization, for APIs (RFC 9068), following RFC 8725.
+// or signed and then encrypted, in the compact serialization, for APIs (RFC
+// 9068), following RFC 8725.
 //
 // [Issuer] makes tokens. [Verifier] turns a compact string into a [*Token] or
 // an error, never both, and a Token comes from nowhere else: it is verified by
@@ -10,14 +11,19 @@
 // of revocations, and it cannot be talked out of "exp". Its checks run in one
 // order, and the first that fails is the only reason told:
 //
-//	size and form → algorithm and key → signature → typ, form of the claims, iss, aud → nbf, iat → exp → revocation → single use
+//	size and form → decryption → algorithm and key → signature → typ, form of the claims, iss, aud → nbf, iat → exp → revocation → single use
 //
 // One Verifier may take the tokens of several issuers, each by a [Policy] of its
 // own, and tokens that are good once, which it notes in [Replays].
 //
+// A [Policy] with decryption keys takes encrypted tokens and no others, one
+// without takes none: what arrives has no say in it. What is inside must be
+// signed all the same, since anybody can encrypt with a public key, and what has
+// only been decrypted is handed to nobody.
+//
 // The package refuses to choose an algorithm by the token, to follow key URLs
-// in a header, to verify without a key id among several keys, and to reach the
-// network. Remote keys are package jwks, revocations package revocation, HTTP
+// in a header, to verify without a key id among several keys, to decrypt a token
+// within an encrypted token, and to reach the network. Remote keys are package jwks, revocations package revocation, HTTP
 // package guard, rules over a token package authz.
 package jwt
 
@@ -38,6 +44,7 @@ var (
 	ErrAlgorithm   = jws.ErrAlgorithm
 	ErrUnknownKey  = jwk.ErrUnknownKey
 	ErrSignature   = jwk.ErrSignature
+	ErrDecrypt     = jwk.ErrDecryption
 	ErrType        = errors.New("wrong token type")
 	ErrIssuer      = errors.New("wrong issuer")
 	ErrAudience    = errors.New("wrong audience")
@@ -64,6 +71,15 @@ type Keys interface {
 	// for each token that was verified before: it takes no lock and allocates
 	// nothing.
 	Trusts(key jwk.Verifier) bool
+}
+
+// DecryptionKeys is where the keys come from that decrypt: [*jwk.DecryptionSet].
+// Implementations are safe for concurrent use.
+type DecryptionKeys interface {
+	// Key returns the key of that id, or an error that wraps [ErrUnknownKey] or
+	// [ErrKeysUnavailable]. kid is empty where the token names no key: then only
+	// a set of exactly one key may answer.
+	Key(ctx context.Context, kid string) (jwk.Decrypter, error)
 }
 
 // Revocations knows which tokens were revoked: revocation.Follower, or

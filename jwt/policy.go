@@ -31,6 +31,11 @@ type Policy struct {
 	Audiences []string
 	// Keys is where keys come from. Required.
 	Keys Keys
+	// Decryption, if given, are the keys of this API, and its tokens must be
+	// encrypted for one of them (RFC 7519 §5.2): a token that is only signed is
+	// then [ErrMalformed], as an encrypted one is without it. Policies of one
+	// verifier that have it must have the same.
+	Decryption DecryptionKeys
 	// Revocations is asked about every token. Required unless
 	// DangerouslyIgnoreRevocation.
 	Revocations Revocations
@@ -85,6 +90,7 @@ func (p *Policy) faults() (faults []error) {
 	}
 	fault(p.Issuer == "", "Issuer is empty: name who issues the tokens")
 	fault(absent(p.Keys), "Keys is nil: give a key set, such as a *jwk.Set")
+	fault(p.Decryption != nil && absent(p.Decryption), "Decryption holds a nil pointer")
 	fault(len(p.Audiences) == 0 && !p.DangerouslyAcceptAnyAudience,
 		"Audiences is empty: name this API as its tokens do, or any API's tokens would open it")
 	fault(len(p.Audiences) != 0 && p.DangerouslyAcceptAnyAudience,

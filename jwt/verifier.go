@@ -20,6 +20,7 @@ import (
 type Verifier struct {
 	only     *policy            // nil among several
 	byIssuer map[string]*policy // nil where there is one
+	sealed   DecryptionKeys     // nil where no policy has any
 	envelope jws.Verifier
 	cache    *cache // nil without a cache
 }
@@ -27,7 +28,9 @@ type Verifier struct {
 // NewVerifier builds a verifier of one policy, or of several, each of another
 // issuer. Among several, a token is held to the policy whose Issuer its "iss" is,
 // byte for byte: nobody's key can sign for another, whatever its key id. A token
-// of no such issuer is [ErrIssuer], and no key is asked for. The error holds
+// of no such issuer is [ErrIssuer], and no key is asked for. Whose an encrypted
+// token is shows when it has been decrypted, so that all policies with Decryption
+// must have the same: the keys are the API's, not an issuer's. The error holds
 // every fault of every policy.
 func NewVerifier(policies ...Policy) (*Verifier, error) {
 	var faults []error
@@ -38,12 +41,18 @@ func NewVerifier(policies ...Policy) (*Verifier, error) {
 		if v.byIssuer[p.Issuer] != nil {
 			faulty = append(faulty, errors.New("a policy before it has this Issuer too"))
 		}
+		if p.Decryption != nil && v.sealed != nil && !sameKeys(p.Decryption, v.sealed) {
+			faulty = append(faulty, errors.New("Decryption is not that of a policy before it: encrypted tokens do not say whose they are, so one set of keys must be for all"))
+		}
 		if len(policies) > 1 {
 			for j, fault := range faulty {
 				faulty[j] = fmt.Errorf("policy %d, issuer %q: %w", i+1, p.Issuer, fault)
 			}
 		}
 		faults = append(faults, faulty...)
+		if p.Decryption != nil {
+			v.sealed = p.Decryption
+		}
 		v.only = newPolicy(p)
 		v.byIssuer[p.Issuer] = v.only
 		v.envelope.MaxSize = max(v.envelope.MaxSize, v.only.MaxSize)
@@ -78,14 +87,11 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 			v.cache.remove(e)
 		}
 	}
-	p := v.only
-	if p == nil {
-		var err error
-		if p, err = v.choose(compact); err != nil {
-			return nil, err
-		}
+	p, text, outer, err := v.open(ctx, compact)
+	if err != nil {
+		return nil, err
 	}
-	signed, err := v.envelope.Verify(ctx, compact, p.Keys)
+	signed, err := v.envelope.Verify(ctx, text, p.Keys)
 	if err != nil {
 		return nil, keyError(ctx, err)
 	}
@@ -95,9 +101,17 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	if t.typ != p.Type && mediaType(t.typ) != p.Type {
 		return nil, refuse(ErrType, "its \"typ\" is not %q", p.Type)
 	}
+	if outer != nil {
+		if err := p.checkOuter(outer); err != nil {
+			return nil, err
+		}
+	}
 	t.claims.audiences, t.claims.roles = t.audienceRoom[:0], t.roleRoom[:0]
 	if err := t.claims.parse(t.payload, p.RequiredClaims); err != nil {
 		return nil, err
+	}
+	if outer != nil && !t.claims.repeatedBy(outer) {
+		return nil, refuse(ErrMalformed, "the header of the encryption repeats a claim with another value")
 	}
 	if p.MaxAge > 0 {
 		t.claims.expires = min(t.claims.expires, t.claims.issuedAt+int64(p.MaxAge.Seconds()))

@@ -22,7 +22,7 @@ wire:
 jwk:               internal/b64 internal/strictjson
 jws:               internal/b64 internal/strictjson jwk
 jwe:               internal/b64 internal/strictjson jwk
-jwt:               internal/b64 internal/strictjson jwk jws
+jwt:               internal/b64 internal/strictjson jwe jwk jws
 authz:             jwt
 internal/fetch:
 internal/metadata: internal/fetch wire
