@@ -1,118 +1,93 @@
 package guard
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/jwt"
 )
 
-// What is wrong with a request before its token is looked at. The other
-// reasons are the sentinels of package jwt, and *authz.Denied.
-var (
-	ErrNoToken    = errors.New("no bearer token was sent")
-	ErrManyTokens = errors.New("more than one token was sent")
-)
-
 // Check decides whether a request may pass: it returns the verified token, or
 // the reason, which is for [Guard.Refuse] and for logs. It writes nothing.
 func (g *Guard) Check(r *http.Request, rules ...authz.Rule) (*jwt.Token, error) {
-	if g.c.Observe == nil {
-		t, err := g.verify(r)
-		if err == nil {
-			err = ask(t, rules)
-		}
-		if err != nil {
-			return nil, err
-		}
-		return t, nil
+	return g.check(r, false, rules)
+}
+
+func (g *Guard) check(r *http.Request, stream bool, rules []authz.Rule) (*jwt.Token, error) {
+	var o Observation
+	c, err := g.extract(r, stream)
+	if err == nil {
+		err = g.verify(r.Context(), c, &o)
 	}
-	o := Observation{}
-	if v := g.verifier.Load(); v != nil {
-		if compact, err := bearer(r); err == nil {
-			o.Warm = v.Cached(compact)
-		}
+	if err == nil && c.cookie && (stream || changesState(r)) {
+		err = g.ownOrigin(r, o.Token)
 	}
-	began := time.Now()
-	o.Token, o.Err = g.verify(r)
-	if o.Token != nil || !errors.Is(o.Err, ErrNoToken) {
-		o.Took = time.Since(began)
+	if err == nil {
+		err = ask(r, o.Token, rules)
 	}
-	if o.Err == nil {
-		o.Err = ask(o.Token, rules)
+	if g.c.Observe != nil {
+		o.Err = err
+		g.c.Observe(r, o)
 	}
-	g.c.Observe(r, o)
-	if o.Err != nil {
-		return nil, o.Err
+	if err != nil {
+		return nil, err
 	}
 	return o.Token, nil
 }
 
-func (g *Guard) verify(r *http.Request) (*jwt.Token, error) {
-	compact, err := bearer(r)
-	if err != nil {
-		return nil, err
+// verify notes the token in o, and what it took where somebody observes.
+func (g *Guard) verify(ctx context.Context, c credential, o *Observation) (err error) {
+	if g.c.Observe != nil {
+		if v := g.verifier.Load(); v != nil {
+			o.Warm = c.ticket != "" || v.Cached(c.compact)
+		}
+		defer func(began time.Time) { o.Took = time.Since(began) }(time.Now())
 	}
 	v, err := g.connected()
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+		return err
+	case c.ticket == "":
+		o.Token, err = v.Verify(ctx, c.compact)
+		return err
 	}
-	return v.Verify(r.Context(), compact)
+	t, err := g.tickets.take(c.ticket, time.Now())
+	if err != nil {
+		return err
+	}
+	if err := v.Recheck(ctx, t); err != nil {
+		return err
+	}
+	o.Token = t
+	return nil
 }
 
-func ask(t *jwt.Token, rules []authz.Rule) error {
+// ask asks the rules about the token of a request, an *http.Request at handlers.
+func ask(request any, t *jwt.Token, rules []authz.Rule) error {
 	for _, rule := range rules {
-		if err := rule.Check(t); err != nil {
-			return fmt.Errorf("subject %q, token %q: %w", t.Subject(), t.ID(), err)
+		err := authz.Check(rule, request, t)
+		if err == nil {
+			continue
 		}
+		err = fmt.Errorf("subject %q, token %q: %w", t.Subject(), t.ID(), err)
+		if _, denied := errors.AsType[*authz.Denied](err); denied {
+			return err
+		}
+		return &undecided{rule, err}
 	}
 	return nil
 }
 
-// bearer returns the token of the one Authorization header (RFC 6750 §2.1). The
-// form-encoded body (§2.2) is never read, and the query (§2.3) never accepted:
-// it is written into logs and histories.
-func bearer(r *http.Request) (string, error) {
-	values := r.Header["Authorization"]
-	switch len(values) {
-	case 0:
-		return "", ErrNoToken
-	case 1:
-	default:
-		return "", fmt.Errorf("%w: %d Authorization headers", ErrManyTokens, len(values))
-	}
-	const scheme = "Bearer"
-	v := values[0]
-	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
-		return "", ErrNoToken // another scheme is another guard's
-	}
-	// credentials = auth-scheme 1*SP token68 (RFC 9110 §11.4). What follows the
-	// spaces is compared or parsed whole, so its alphabet is the parser's.
-	token := strings.TrimLeft(v[len(scheme):], " ")
-	switch {
-	case token == "":
-		return "", fmt.Errorf("%w: nothing behind Bearer", jwt.ErrMalformed)
-	case len(token) == len(v)-len(scheme):
-		return "", ErrNoToken // a scheme that begins with the same letters
-	case r.URL != nil && r.URL.RawQuery != "" && hasQueryToken(r.URL.RawQuery):
-		// Clients must not use more than one method (RFC 6750 §2).
-		return "", fmt.Errorf("%w: Authorization header and query", ErrManyTokens)
-	}
-	return token, nil
+// undecided is what a rule said that could neither admit nor deny. It may wrap
+// anything, of which nothing is a verdict on the token.
+type undecided struct {
+	rule authz.Rule
+	err  error
 }
 
-// hasQueryToken also finds the name where it is written with escapes.
-func hasQueryToken(query string) bool {
-	for pair := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err == nil && plain == "access_token" {
-			return true
-		}
-	}
-	return false
-}
+func (u *undecided) Error() string { return "asking the rule " + u.rule.String() + ": " + u.err.Error() }
+func (u *undecided) Unwrap() error { return u.err }

@@ -77,7 +77,7 @@ func ExampleConfig_verifier() {
 	// Output:
 	// hello acc_anna
 	// editor 200 ""
-	// viewer 403 "Bearer realm=\"api\", error=\"insufficient_scope\""
+	// viewer 403 "Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"needs role editor\""
 }
 
 // CORS stands around the guard: a preflight carries no token.

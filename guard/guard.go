@@ -1,6 +1,7 @@
 // Package guard protects net/http handlers with access tokens: it takes the
-// bearer token out of a request (RFC 6750 §2.1), verifies it, asks the rules of
-// package authz, and answers whoever may not pass.
+// token out of a request, as a bearer token (RFC 6750 §2.1) unless told of other
+// places, verifies it, asks the rules of package authz, and answers whoever may
+// not pass.
 //
 //	g, err := guard.New(ctx, guard.Config{Issuer: "https://auth.example.com", Audience: "https://tasks.example.com"})
 //	…
@@ -11,10 +12,18 @@
 // no lock. A decision is [Guard.Check], an answer [Guard.Refuse]; Handler is
 // the two of them around a handler.
 //
-// It refuses to read tokens from a query, a form or a cookie, to tell a caller
-// why a token is bad (the log knows, by the id in the answer), to write any
-// part of a token anywhere, and to pass a request on while it cannot tell
-// whether the token has been revoked, unless a Dangerously… field says so.
+// For browsers there are [CORS], which stands around a guard; Config.Cookie, with
+// a defence against forged requests (CSRF); [Guard.Stream], which ends with its
+// token, and [Guard.Tickets] for those who open one without a header. Config.Resource
+// lets clients find the issuer by themselves (RFC 9728).
+//
+// It refuses to read tokens from a query or a form, and from a cookie unless it
+// is told its name; to choose among several tokens; to let a cookie change
+// something for a page of another origin; to tell a caller why a token is bad
+// (the log knows, by the id in the answer); to write any part of a token anywhere;
+// and to pass a request on while it cannot tell whether the token has been
+// revoked, unless a Dangerously… field says so. Tokens outside of HTTP are for
+// [Guard.CheckToken].
 package guard
 
 import (
@@ -24,6 +33,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +60,24 @@ type Config struct {
 	// programs that have keys and revocations at hand, or that take the tokens
 	// of several issuers. Nothing is fetched.
 	Verifier *jwt.Verifier
+
+	// Cookie and Header name further places where the token may be, besides
+	// Authorization: a cookie, and a header that holds the bare token. More than
+	// one token in a request is refused, wherever they are.
+	Cookie string
+	Header string
+
+	// TrustedOrigins are the pages of other origins, spelled as in CORS, that may
+	// change something with nothing but the cookie; our own may. Whatever could
+	// change something and comes from elsewhere with the cookie is refused.
+	TrustedOrigins []string
+	// CSRFKey is for clients that say with neither Sec-Fetch-Site nor Origin where
+	// they are: they need a token of Guard.CSRFToken. At least 32 random bytes.
+	// Without it such a client cannot change anything by cookie.
+	CSRFKey []byte
+
+	// Resource, if set, is what ResourceMetadata publishes and challenges refer to.
+	Resource *Resource
 
 	MaxStale time.Duration // how long to go on without the revocation feed; default 60 s, at least 2 s
 	Leeway   time.Duration // for clocks that differ; as jwt.Policy.Leeway
@@ -84,8 +112,14 @@ type Observation struct {
 type Guard struct {
 	c        Config
 	realm    string
+	header   string // c.Header as net/http spells it
+	resource *resource
 	client   *http.Client
 	verifier atomic.Pointer[jwt.Verifier] // nil until keys and revocations are there
+
+	trusted     origins
+	crossOrigin http.CrossOriginProtection
+	tickets     tickets
 
 	cancel context.CancelFunc
 	work   sync.WaitGroup
@@ -117,14 +151,24 @@ func New(ctx context.Context, c Config) (*Guard, error) {
 // NewLazy builds a Guard that starts at once. Until it has metadata, keys and
 // revocations it answers 503 keys_unavailable to every request with a token.
 func NewLazy(c Config) (*Guard, error) {
-	if err := c.check(); err != nil {
+	trusted, faults := c.checkCSRF()
+	resource, more := c.newResource()
+	faults = slices.Concat([]error{c.check()}, c.checkExtraction(), faults, more)
+	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("guard: %w", err)
 	}
+	c.CSRFKey = slices.Clone(c.CSRFKey)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &Guard{c: c, realm: c.Audience, client: c.Client, cancel: cancel, ready: make(chan struct{}), broken: make(chan error, 1)}
+	g := &Guard{
+		c: c, realm: c.Audience, resource: resource, trusted: trusted,
+		client: c.Client, cancel: cancel, ready: make(chan struct{}), broken: make(chan error, 1),
+	}
+	if c.Header != "" {
+		g.header = http.CanonicalHeaderKey(c.Header)
+	}
 	if c.Verifier != nil {
 		g.realm = "api"
 		g.verifier.Store(c.Verifier)
@@ -205,11 +249,7 @@ func (g *Guard) FeedAge() (age time.Duration, ok bool) {
 // rule, and answers the others. Inside h, [Token] returns the token. Without
 // rules, any good token passes.
 func (g *Guard) Handler(h http.Handler, rules ...authz.Rule) http.Handler {
-	for _, rule := range rules {
-		if rule == nil {
-			panic("guard: nil rule")
-		}
-	}
+	mustBeRules(rules)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, err := g.Check(r, rules...)
 		if err != nil {
@@ -220,6 +260,14 @@ func (g *Guard) Handler(h http.Handler, rules ...authz.Rule) http.Handler {
 	})
 }
 
+func mustBeRules(rules []authz.Rule) {
+	for _, rule := range rules {
+		if rule == nil {
+			panic("guard: nil rule")
+		}
+	}
+}
+
 // HandlerFunc is [Guard.Handler] for a function.
 func (g *Guard) HandlerFunc(h http.HandlerFunc, rules ...authz.Rule) http.Handler {
 	return g.Handler(h, rules...)
@@ -228,7 +276,7 @@ func (g *Guard) HandlerFunc(h http.HandlerFunc, rules ...authz.Rule) http.Handle
 type tokenKey struct{}
 
 // Token returns the verified token of a request that came through
-// [Guard.Handler], and nil for any other.
+// [Guard.Handler] or [Guard.Stream], and nil for any other.
 func Token(r *http.Request) *jwt.Token {
 	t, _ := r.Context().Value(tokenKey{}).(*jwt.Token)
 	return t

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,12 @@ var answers = []struct {
 }{
 	{ErrNoToken, wire.CodeTokenMissing, ""}, // §3.1: no error where no credential was sent
 	{ErrManyTokens, wire.CodeInvalidRequest, "invalid_request"},
+	{errManyCookies, wire.CodeInvalidRequest, "invalid_request"},
+	{errNoPost, wire.CodeMethodNotAllowed, ""},
+	{ErrCrossOrigin, wire.CodeCrossOrigin, ""}, // no fault of the token, nor of its rights
+	{errTicket, wire.CodeTokenInvalid, "invalid_token"},
+	{errManyTickets, wire.CodeRateLimited, ""},
+	{errTicketsAreFull, wire.CodeServerBusy, ""},
 	{jwt.ErrKeysUnavailable, wire.CodeKeysUnavailable, ""},
 	{jwt.ErrRevocationUnavailable, wire.CodeRevocationUnavailable, ""},
 	{jwt.ErrReplaysUnavailable, wire.CodeServerBusy, ""},
@@ -46,11 +53,12 @@ const retryAfter = 5
 
 // Refuse answers a request that [Guard.Check], or a handler's own rule with an
 // *authz.Denied, refused. The answer tells a stable code and an id; the log
-// line with that id tells the reason.
+// line with that id tells the reason. Only what a denial demanded is told to its
+// caller, too, whose token is good.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	code, challenge, scope := classify(err)
+	code, challenge, denied := classify(err)
 	p := wire.NewProblem(code, rand.Text())
-	if code == wire.CodeInvalidRequest {
+	if errors.Is(err, ErrManyTokens) {
 		p.Title = "More than one token was sent."
 	}
 	h := w.Header()
@@ -58,8 +66,8 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	h.Set("Cache-Control", "no-store")
 	switch p.Status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
-		h.Set("WWW-Authenticate", g.challenge(challenge, scope))
-	case http.StatusServiceUnavailable:
+		h.Set("WWW-Authenticate", g.challenge(challenge, denied))
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
 	level := slog.LevelInfo
@@ -74,31 +82,47 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	_ = json.NewEncoder(w).Encode(p)
 }
 
-func classify(err error) (code wire.Code, challenge, scope string) {
+func classify(err error) (code wire.Code, challenge string, denied *authz.Denied) {
 	if d, ok := errors.AsType[*authz.Denied](err); ok {
-		return wire.CodeForbidden, "insufficient_scope", d.Scope
+		return wire.CodeForbidden, "insufficient_scope", d
+	}
+	if u, ok := errors.AsType[*undecided](err); ok {
+		if errors.Is(u, context.DeadlineExceeded) || errors.Is(u, context.Canceled) {
+			return wire.CodeServerBusy, "", nil
+		}
+		return wire.CodeInternal, "", nil
 	}
 	for _, a := range answers {
 		if errors.Is(err, a.reason) {
-			return a.code, a.challenge, ""
+			return a.code, a.challenge, nil
 		}
 	}
-	return wire.CodeInternal, "", ""
+	return wire.CodeInternal, "", nil
 }
 
-// challenge writes WWW-Authenticate (RFC 6750 §3). No part of it needs escaping:
-// the realm was checked by New, and a scope that cannot be one, which a rule of
-// the user's own may have made of anything, is left out.
-func (g *Guard) challenge(name, scope string) string {
+// challenge writes WWW-Authenticate (RFC 6750 §3), which tells the holder of a
+// good token what right is missing: a scope, if one would do. No part of it
+// needs escaping: realm and metadata were checked by New, and text that a rule of
+// the user's own may have made of anything is left out where it would.
+func (g *Guard) challenge(name string, denied *authz.Denied) string {
 	s := `Bearer realm="` + g.realm + `"`
 	if name != "" {
 		s += `, error="` + name + `"`
 	}
-	if scope != "" && quotable(scope) {
-		s += `, scope="` + scope + `"`
+	switch {
+	case denied == nil:
+	case denied.Scope != "" && quotable(denied.Scope):
+		s += `, scope="` + denied.Scope + `"`
+	case denied.Rule != "" && quotable(denied.Rule) && len(denied.Rule) <= maxDescription:
+		s += `, error_description="` + denied.Error() + `"`
+	}
+	if g.resource != nil {
+		s += `, resource_metadata="` + g.resource.address + `"` // RFC 9728 §5.1
 	}
 	return s
 }
+
+const maxDescription = 300 // bytes; a header is no place for more
 
 // quotable reports whether s stands for itself in a quoted-string (RFC 9110 §5.6.4).
 func quotable(s string) bool {
@@ -107,13 +131,15 @@ func quotable(s string) bool {
 
 // clip bounds what a stranger can make the log hold.
 func clip(err error) string {
-	const most = 500
 	if err == nil {
 		return "no reason was given"
 	}
-	s := err.Error()
+	return clipped(err.Error(), 500)
+}
+
+func clipped(s string, most int) string {
 	if len(s) > most {
-		s = s[:most] + "…"
+		return s[:most] + "…"
 	}
 	return s
 }

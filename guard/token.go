@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"fmt"
-	"net/http"
 
 	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/jwt"
@@ -23,7 +22,7 @@ func (g *Guard) CheckToken(ctx context.Context, compact string, request any, rul
 	if err != nil {
 		return nil, err
 	}
-	if err := ask(t, rules); err != nil {
+	if err := ask(request, t, rules); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -52,12 +51,24 @@ func (g *Guard) connected() (*jwt.Verifier, error) {
 // stands for it in another protocol. The error is [ErrNoToken], [ErrManyTokens]
 // or [jwt.ErrMalformed].
 func Bearer(authorization []string) (string, error) {
-	return bearer(&http.Request{Header: http.Header{"Authorization": authorization}})
+	token, n := bearer(authorization)
+	switch {
+	case n == 0:
+		return "", ErrNoToken
+	case n > 1:
+		return "", fmt.Errorf("%w: %d of them", ErrManyTokens, n)
+	case token == "":
+		return "", fmt.Errorf("%w: nothing behind Bearer", jwt.ErrMalformed)
+	}
+	return token, nil
 }
 
 // Code tells what [Guard.Refuse] would answer to err, and the scope that would
 // have been enough where one would.
 func Code(err error) (code wire.Code, scope string) {
-	code, _, scope = classify(err)
+	code, _, denied := classify(err)
+	if denied != nil {
+		scope = denied.Scope
+	}
 	return code, scope
 }
