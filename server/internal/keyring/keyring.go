@@ -20,6 +20,7 @@ const (
 	Access  = "access"  // signs access tokens
 	Feed    = "feed"    // signs the revocation feed
 	Refresh = "refresh" // MACs refresh tokens and device tokens
+	Sealing = "sealing" // encrypts what comes back to the server
 )
 
 // The states of a key's life. A key that is gone has no row any more.
@@ -34,7 +35,7 @@ const (
 type Key struct {
 	ID        string
 	Purpose   string
-	Algorithm jwk.Algorithm
+	Algorithm jwk.Algorithm // a jwk.KeyManagement where it encrypts
 	State     string
 	CreatedAt time.Time // seconds, UTC
 	ActiveAt  time.Time // from when on it signs, or signed

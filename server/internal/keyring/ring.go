@@ -110,10 +110,11 @@ func newRing(c Config) (*Ring, error) {
 		c.Every = 90 * 24 * time.Hour
 	}
 	r.plan = plan{
-		slots:  []slot{{Feed, FeedAlgorithm}, {Refresh, RefreshAlgorithm}},
-		lead:   c.Lead,
-		every:  max(c.Every, 0),
-		retire: map[string]time.Duration{Access: c.AccessRetire, Feed: c.FeedRetire, Refresh: c.RefreshRetire},
+		slots: []slot{{Feed, FeedAlgorithm}, {Refresh, RefreshAlgorithm}, {Sealing, SealingAlgorithm}},
+		lead:  c.Lead,
+		every: max(c.Every, 0),
+		// What is sealed are access tokens.
+		retire: map[string]time.Duration{Access: c.AccessRetire, Feed: c.FeedRetire, Refresh: c.RefreshRetire, Sealing: c.AccessRetire},
 	}
 	var faults []error
 	if c.Store == nil {

@@ -18,18 +18,20 @@ import (
 var ErrRootKey = errors.New("root key does not fit")
 
 // An entry is a key with its unsealed material: private for the purposes that
-// sign, secret for the one that MACs.
+// sign, secret for the one that MACs, opening for the one that encrypts.
 type entry struct {
 	Key
 	private *jwk.PrivateKey
 	secret  *jwk.SecretKey
+	opening *jwk.DecryptionKey
 }
 
 // newEntry makes a fresh key.
 func newEntry(purpose string, alg jwk.Algorithm) (entry, error) {
 	e := entry{Key: Key{Purpose: purpose, Algorithm: alg}}
 	var err error
-	if purpose == Refresh {
+	switch purpose {
+	case Refresh:
 		// Short, since it stands in each refresh token.
 		var id [4]byte
 		secret := make([]byte, 32)
@@ -37,10 +39,14 @@ func newEntry(purpose string, alg jwk.Algorithm) (entry, error) {
 		rand.Read(secret)
 		e.ID = fmt.Sprintf("%x", id)
 		e.secret, err = jwk.NewHMAC(alg, secret, e.ID)
-		return e, err
-	}
-	if e.private, err = jwk.Generate(alg); err == nil {
-		e.ID = e.private.KeyID()
+	case Sealing:
+		if e.opening, err = jwk.GenerateDecryption(jwk.KeyManagement(alg), ""); err == nil {
+			e.ID = e.opening.KeyID()
+		}
+	default:
+		if e.private, err = jwk.Generate(alg); err == nil {
+			e.ID = e.private.KeyID()
+		}
 	}
 	return e, err
 }
@@ -98,9 +104,12 @@ func (sl *sealer) seal(version uint64, entries []entry) (Sealed, error) {
 	for _, e := range entries {
 		var material []byte
 		var err error
-		if e.secret != nil {
+		switch e.Purpose {
+		case Refresh:
 			material, err = e.secret.MarshalSecretJWK()
-		} else {
+		case Sealing:
+			material, err = e.opening.MarshalDecryptionJWK()
+		default:
 			material, err = e.private.MarshalPrivateJWK()
 		}
 		if err != nil {
@@ -137,18 +146,26 @@ func (sl *sealer) open(k SealedKey, version uint64) (entry, error) {
 	if err != nil {
 		return e, errors.New("it does not open: the row was changed or comes from elsewhere")
 	}
-	var made jwk.Signer
-	if k.Purpose == Refresh {
-		e.secret, err = jwk.ParseSecret(material)
-		made = e.secret
-	} else {
-		e.private, err = jwk.ParsePrivate(material)
-		made = e.private
+	var id string
+	var alg jwk.Algorithm
+	switch k.Purpose {
+	case Refresh:
+		if e.secret, err = jwk.ParseSecret(material); err == nil {
+			id, alg = e.secret.KeyID(), e.secret.Algorithm()
+		}
+	case Sealing:
+		if e.opening, err = jwk.ParseDecryption(material); err == nil {
+			id, alg = e.opening.KeyID(), jwk.Algorithm(e.opening.Algorithm())
+		}
+	default:
+		if e.private, err = jwk.ParsePrivate(material); err == nil {
+			id, alg = e.private.KeyID(), e.private.Algorithm()
+		}
 	}
 	switch {
 	case err != nil:
 		return e, err
-	case made.KeyID() != k.ID || made.Algorithm() != k.Algorithm:
+	case id != k.ID || alg != k.Algorithm:
 		return e, errors.New("it holds another key than its row says")
 	}
 	return e, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -11,10 +12,12 @@ import (
 	"github.com/jotsmith/jotsmith/jwt"
 )
 
-// What the feed is signed with and refresh tokens are MACed with.
+// What the feed is signed with, refresh tokens are MACed with, and what comes
+// back to the server is encrypted with.
 const (
 	FeedAlgorithm    = jwk.ES256
 	RefreshAlgorithm = jwk.HS256
+	SealingAlgorithm = jwk.Algorithm(jwk.ECDHES)
 )
 
 // A view is the ring as of one version, unsealed and ready to be used. It is
@@ -26,12 +29,14 @@ type view struct {
 
 	signers map[slot]jwk.Signer // active keys
 	macs    map[string]*jwk.SecretKey
+	seal    *jwk.EncryptionKey // the active one
+	opens   *jwk.DecryptionSet
 	public  map[string]published // by purpose
 	issuers sync.Map             // issuerKey → *jwt.Issuer
 }
 
 type published struct {
-	set  *jwk.Set
+	set  *jwk.Set // nil where the keys encrypt
 	body []byte
 	etag string
 }
@@ -52,7 +57,7 @@ func newView(held *view, sl *sealer, version uint64, entries []entry) (*view, er
 	for i := range entries {
 		e := &entries[i]
 		e.keep(held)
-		if e.State == Revoked {
+		if e.State == Revoked || e.Purpose == Sealing {
 			continue
 		}
 		var signer jwk.Signer = e.private
@@ -75,14 +80,22 @@ func newView(held *view, sl *sealer, version uint64, entries []entry) (*view, er
 		if err != nil {
 			return nil, fmt.Errorf("publishing the %s keys: %w", purpose, err)
 		}
-		body, err := set.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("publishing the %s keys: %w", purpose, err)
+		if err := v.publish(purpose, set, set); err != nil {
+			return nil, err
 		}
-		sum := sha256.Sum256(body)
-		v.public[purpose] = published{set, body, `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`}
 	}
-	return v, nil
+	return v, v.sealing()
+}
+
+// publish keeps the key set of a purpose as it is answered.
+func (v *view) publish(purpose string, set *jwk.Set, document json.Marshaler) error {
+	body, err := document.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("publishing the %s keys: %w", purpose, err)
+	}
+	sum := sha256.Sum256(body)
+	v.public[purpose] = published{set, body, `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`}
+	return nil
 }
 
 // keep puts the very key that was held before in the place of an equal one.
