@@ -22,6 +22,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi/forward"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/user"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -284,6 +285,7 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Ready:    ready,
 		Draining: n.draining,
 	})
+	forward.Routes(mux, forward.Deps{Issuer: c.Issuer, Catalog: n.catalog, Auth: auth})
 	if err := n.routeAdmin(mux, auth); err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i
 i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire
 i/httpapi/admin:    i/account i/accountfile i/admin i/app i/audit i/catalog i/claims i/fault i/httpapi i/keyring i/mint i/session l/authz l/guard l/jwk l/jwt l/wire
+i/httpapi/forward:  i/catalog i/httpapi l/authz l/guard l/jwt l/wire
 i/httpapi/oauth:    i/account i/app i/audit i/catalog i/fault i/feed i/httpapi i/keyring i/session l/jwt l/revocation l/wire
 cmd/jotsmith:       *
 e2e:                *

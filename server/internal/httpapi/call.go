@@ -34,6 +34,7 @@ type Call struct {
 	shell     *shell
 	route     string // pattern, empty while none has matched
 	oauth     bool   // refusals are those of RFC 6749 too
+	proxied   bool   // refusals say HeaderProblem too
 	answering bool   // a refusal is being written
 	muted     bool   // what else is written is dropped
 	status    int
@@ -71,6 +72,19 @@ func Handle(mux Router, pattern string, limit time.Duration, h Handler) {
 // members error and error_description of RFC 6749 §5.2 too.
 func HandleOAuth(mux Router, pattern string, limit time.Duration, h Handler) {
 	handle(mux, pattern, limit, true, h)
+}
+
+// HeaderProblem says the problem document of a refusal once more, for proxies
+// that pass on no body of what they ask.
+const HeaderProblem = "X-Auth-Problem"
+
+// HandleProxy is Handle for what proxies ask about the requests of others: its
+// refusals have a [HeaderProblem].
+func HandleProxy(mux Router, pattern string, limit time.Duration, h Handler) {
+	handle(mux, pattern, limit, false, func(c *Call, r *http.Request) error {
+		c.proxied = true
+		return h(c, r)
+	})
 }
 
 func handle(mux Router, pattern string, limit time.Duration, oauth bool, h Handler) {

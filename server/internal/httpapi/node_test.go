@@ -21,6 +21,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi/forward"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/user"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
@@ -137,6 +138,7 @@ func open(t testing.TB, o options) *node {
 			return n.store.Check(ctx)
 		},
 	})
+	forward.Routes(mux, forward.Deps{Issuer: issuer, Catalog: n.catalog, Auth: auth, Origins: []string{"https://app.example.com"}})
 	httpapi.Handle(mux, "GET /panic", httpapi.Quick, func(*httpapi.Call, *http.Request) error { panic("out of cheese") })
 	httpapi.Handle(mux, "GET /forbidden", httpapi.Quick, func(*httpapi.Call, *http.Request) error {
 		return httpapi.Refuse(wire.CodeForbidden, "", nil)

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/admin"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi/forward"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/user"
 )
@@ -26,6 +27,7 @@ func TestOpenAPIDescribesEveryRoute(t *testing.T) {
 	routed := routes{}
 	user.Routes(routed, user.Deps{})
 	oauth.Routes(routed, oauth.Deps{Issuer: issuer})
+	forward.Routes(routed, forward.Deps{Issuer: issuer})
 	admin.Routes(routed, nil, admin.Gate{})
 	demanded := map[string]string{}
 	for _, r := range admin.Table() {

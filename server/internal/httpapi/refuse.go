@@ -147,6 +147,9 @@ func (c *Call) refuse(err error) {
 			wire.OAuthError
 		}{p, oauthError(p)})
 	}
+	if c.proxied {
+		h.Set(HeaderProblem, string(body))
+	}
 	c.answering = true
 	c.WriteHeader(p.Status)
 	_, _ = c.Write(body)
