@@ -35,6 +35,9 @@ func main() {
 			small = append(small, algorithmSubjects(alg)...)
 		}
 	}
+	for _, names := range sealingNames {
+		small = append(small, decryptSubjects(names[0], names[1])...)
+	}
 	for _, n := range []int{1, 1000} {
 		if wanted(warmGroup(n)) {
 			small = append(small, warmSubjects(n)...)

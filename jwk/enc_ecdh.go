@@ -293,21 +293,15 @@ func (c *ecdhCurve) readEphemeral(text string) (*ecdh.PublicKey, error) {
 // 800-56A §5.8.1 with SHA-256. algorithm is the "enc" of the message or the "alg"
 // of a key that wraps; size is of the result, in bytes.
 func concatKDF(z []byte, algorithm string, partyU, partyV []byte, size int) []byte {
-	var number [4]byte
-	var input []byte
-	put := func(n int) { binary.BigEndian.PutUint32(number[:], uint32(n)); input = append(input, number[:]...) }
-	var out []byte
-	for round := 1; len(out) < size; round++ {
-		input = input[:0]
-		put(round)
-		input = append(input, z...)
-		put(len(algorithm))
-		input = append(input, algorithm...)
-		put(len(partyU))
-		input = append(input, partyU...)
-		put(len(partyV))
-		input = append(input, partyV...)
-		put(size * 8) // SuppPubInfo; there is no SuppPrivInfo
+	number := binary.BigEndian.AppendUint32
+	input := make([]byte, 0, 5*4+len(z)+len(algorithm)+len(partyU)+len(partyV))
+	out := make([]byte, 0, 2*sha256.Size)
+	for round := uint32(1); len(out) < size; round++ {
+		input = append(number(input[:0], round), z...)
+		input = append(number(input, uint32(len(algorithm))), algorithm...)
+		input = append(number(input, uint32(len(partyU))), partyU...)
+		input = append(number(input, uint32(len(partyV))), partyV...)
+		input = number(input, uint32(size*8)) // SuppPubInfo; there is no SuppPrivInfo
 		sum := sha256.Sum256(input)
 		out = append(out, sum[:]...)
 	}
