@@ -25,8 +25,17 @@ type API struct {
 	Algorithm   jwk.Algorithm   // what its tokens are signed with; "" means ES256
 	Default     bool            // what a log-in gets that names none
 	Claims      json.RawMessage // template of custom claims, a JSON object; nil is none
-	Version     int64           // raised by every act on it; 0 is one that is not kept yet
-	BuiltIn     bool            // the server's own: never changed, never the default
+
+	// Its tokens are encrypted for the public JWK EncryptionKey, so that nobody
+	// but the API reads them; or, where Opaque, for this server, so that nobody
+	// but this server does, and the API asks it. At most one of them.
+	EncryptionKey json.RawMessage
+	Opaque        bool
+
+	Version int64 // raised by every act on it; 0 is one that is not kept yet
+	BuiltIn bool  // the server's own: never changed, never the default
+
+	seal *jwk.EncryptionKey // EncryptionKey, of an API that a Catalog answers
 }
 
 // A Role gives permissions to the accounts and apps that hold it.
@@ -82,6 +91,7 @@ func New(issuer string, apis []API, roles []Role) (*Catalog, error) {
 			faults = append(faults, err)
 			continue
 		}
+		a.seal, _ = a.encrypter() // checked
 		name := spelling(a.Audience)
 		if _, twice := c.byName[name]; twice {
 			faults = append(faults, fmt.Errorf("API %q is registered twice", a.Audience))

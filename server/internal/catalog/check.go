@@ -49,6 +49,9 @@ func (a API) check() error {
 	if err := validText(a.Name); err != nil {
 		fault("name: %w", err)
 	}
+	if _, err := a.encrypter(); err != nil {
+		fault("encryption key: %w", err)
+	}
 	for _, p := range a.Permissions {
 		switch {
 		case !validScope(p):

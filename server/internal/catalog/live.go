@@ -174,10 +174,13 @@ func (l *Live) SaveAPI(ctx context.Context, actor audit.Actor, a API) (API, erro
 		return API{}, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	a.Claims = template
+	if a, err = a.normalized(); err != nil {
+		return API{}, err
+	}
 	if err := l.store.KeepServer(ctx, "", a.Life); err != nil {
 		return API{}, err
 	}
-	if err := l.store.SaveAPI(ctx, a, giving(event(act("api", a.Version), "api", a.Audience, actor), a.Permissions)); err != nil {
+	if err := l.store.SaveAPI(ctx, a, a.encrypting(giving(event(act("api", a.Version), "api", a.Audience, actor), a.Permissions))); err != nil {
 		return API{}, fmt.Errorf("API %q: %w", a.Audience, err)
 	}
 	if err := l.Reload(ctx); err != nil {

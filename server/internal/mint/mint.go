@@ -20,7 +20,8 @@ import (
 // Type is the typ of an access token (RFC 9068 §2.1).
 const Type = "at+jwt"
 
-// How large an access token may be, in bytes of its compact form. It travels
+// How large an access token may be, in bytes of its compact form, which of an
+// encrypted one is a third more. It travels
 // in the head of every request, which many servers and proxies bound to 8 KiB.
 const (
 	WarnSize = 2 << 10
@@ -60,8 +61,11 @@ func New(c Config) (*Mint, error) {
 type Request struct {
 	Subject   string
 	Audience  string
-	Algorithm jwk.Algorithm // of the API
-	SessionID string        // empty: the token belongs to no session
+	Algorithm jwk.Algorithm      // of the API
+	Encrypter *jwk.EncryptionKey // of the API; nil: the token is not encrypted for it
+	Opaque    bool               // the token is encrypted for this server
+	ID        string             // jti; empty: one is made
+	SessionID string             // empty: the token belongs to no session
 	ClientID  string
 	Scope     []string
 	Roles     []string
@@ -80,7 +84,7 @@ type Request struct {
 // Token makes an access token. [ErrTooLarge], claims.ErrTemplate,
 // keyring.ErrLease.
 func (m *Mint) Token(r Request) (string, error) {
-	issuer, err := m.ring.Issuer(keyring.Access, r.Algorithm, m.issuer, Type)
+	issuer, err := m.issuerFor(r)
 	if err != nil {
 		return "", err
 	}
@@ -96,7 +100,7 @@ func (m *Mint) Token(r Request) (string, error) {
 	c := jwt.Claims{
 		Subject: r.Subject, Audience: []string{r.Audience},
 		IssuedAt: r.IssuedAt.Truncate(time.Second), Life: r.Life.Truncate(time.Second),
-		SessionID: r.SessionID, ClientID: r.ClientID, Scope: r.Scope, Roles: r.Roles,
+		ID: r.ID, SessionID: r.SessionID, ClientID: r.ClientID, Scope: r.Scope, Roles: r.Roles,
 	}
 	if len(custom) > 0 {
 		c.Custom = custom
@@ -113,6 +117,26 @@ func (m *Mint) Token(r Request) (string, error) {
 		m.warn(r, len(compact), name, of)
 	}
 	return compact, nil
+}
+
+// issuerFor answers who signs r's token and, where it is to be encrypted, does
+// that too (RFC 7519 §5.2).
+func (m *Mint) issuerFor(r Request) (*jwt.Issuer, error) {
+	issuer, err := m.ring.Issuer(keyring.Access, r.Algorithm, m.issuer, Type)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case r.Opaque:
+		key, err := m.ring.Sealer()
+		if err != nil {
+			return nil, err
+		}
+		return issuer.Sealed(key)
+	case r.Encrypter != nil:
+		return issuer.Sealed(r.Encrypter)
+	}
+	return issuer, nil
 }
 
 func tooLarge(size int, name string, of int) error {

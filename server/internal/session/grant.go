@@ -279,6 +279,8 @@ func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, sc
 		Subject:     string(row.Account),
 		Audience:    api.Audience,
 		Algorithm:   api.Algorithm,
+		Encrypter:   api.Encrypter(),
+		Opaque:      api.Opaque,
 		SessionID:   string(row.ID),
 		ClientID:    row.Client,
 		Scope:       scopes,

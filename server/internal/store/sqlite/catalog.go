@@ -26,7 +26,7 @@ func joinWords(all []string) (string, error) {
 	return strings.Join(all, " "), nil
 }
 
-// claims are kept as text, ” where there are none.
+// claims, and other JSON, are kept as text, ” where there are none.
 type claims json.RawMessage
 
 func (c *claims) Scan(src any) error {
@@ -60,10 +60,11 @@ func (s *Store) LoadCatalog(ctx context.Context) (k catalog.Kept, err error) {
 			if err := c.row(`SELECT version, issuer, longest FROM catalog`).Scan(&k.Version, &k.Issuer, (*life)(&k.Longest)); err != nil {
 				return err
 			}
-			err := c.each(`SELECT audience, name, permissions, life, algorithm, is_default, claims, version FROM api ORDER BY audience`,
+			err := c.each(`SELECT audience, name, permissions, life, algorithm, is_default, claims, encryption_key, opaque, version FROM api ORDER BY audience`,
 				func(row scanner) error {
 					var a catalog.API
-					err := row.Scan(&a.Audience, &a.Name, (*words)(&a.Permissions), (*life)(&a.Life), &a.Algorithm, &a.Default, (*claims)(&a.Claims), &a.Version)
+					err := row.Scan(&a.Audience, &a.Name, (*words)(&a.Permissions), (*life)(&a.Life), &a.Algorithm, &a.Default, (*claims)(&a.Claims),
+						(*claims)(&a.EncryptionKey), &a.Opaque, &a.Version)
 					k.APIs = append(k.APIs, a)
 					return err
 				})
@@ -94,10 +95,13 @@ func (s *Store) SaveAPI(ctx context.Context, a catalog.API, e audit.Event) error
 				return err
 			}
 		}
-		args := []any{a.Audience, a.Name, permissions, a.Life.Microseconds(), string(a.Algorithm), a.Default, string(a.Claims), a.Version}
+		args := []any{a.Audience, a.Name, permissions, a.Life.Microseconds(), string(a.Algorithm), a.Default, string(a.Claims),
+			string(a.EncryptionKey), a.Opaque, a.Version}
 		if err := t.save(a.Version,
-			`INSERT INTO api (audience, name, permissions, life, algorithm, is_default, claims, version) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 + 1)`,
-			`UPDATE api SET name = ?2, permissions = ?3, life = ?4, algorithm = ?5, is_default = ?6, claims = ?7, version = ?8 + 1 WHERE audience = ?1 AND version = ?8`,
+			`INSERT INTO api (audience, name, permissions, life, algorithm, is_default, claims, encryption_key, opaque, version)
+				VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10 + 1)`,
+			`UPDATE api SET name = ?2, permissions = ?3, life = ?4, algorithm = ?5, is_default = ?6, claims = ?7, encryption_key = ?8, opaque = ?9,
+				version = ?10 + 1 WHERE audience = ?1 AND version = ?10`,
 			args...); err != nil {
 			return err
 		}

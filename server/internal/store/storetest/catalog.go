@@ -29,7 +29,7 @@ func testCatalog(t *testing.T, open Opener) {
 
 	tasks := catalog.API{Audience: "https://tasks.example", Name: "Tasks", Permissions: []string{"tasks:read", "tasks:write"},
 		Life: 90 * time.Second, Algorithm: jwk.EdDSA, Default: true, Claims: json.RawMessage(`{"a":1}`)}
-	files := catalog.API{Audience: "https://files.example"}
+	files := catalog.API{Audience: "https://files.example", EncryptionKey: json.RawMessage(`{"kty":"EC"}`)}
 	editor := catalog.Role{Name: "editor", Description: "May edit", Permissions: []string{"tasks:read"}, Claims: json.RawMessage(`{"b":2}`)}
 	check(t, "error", w.SaveAPI(w.ctx, tasks, event("api.create")), nil)
 	check(t, "error", w.SaveAPI(w.ctx, files, event("api.create")), nil)
@@ -56,10 +56,12 @@ func testCatalog(t *testing.T, open Opener) {
 	check(t, "what failed changed nothing", load(), k)
 
 	files.Default, files.Permissions = true, []string{"files:read"}
+	files.EncryptionKey, files.Opaque = nil, true
 	check(t, "error", w.SaveAPI(w.ctx, files, event("api.change")), nil)
 	k = load()
 	check(t, "there is one default", []bool{k.APIs[0].Default, k.APIs[1].Default}, []bool{true, false})
 	check(t, "the new permissions", k.APIs[0].Permissions, files.Permissions)
+	check(t, "encrypted for the server now", []any{k.APIs[0].Opaque, len(k.APIs[0].EncryptionKey)}, []any{true, 0})
 	if k.APIs[0].Version <= 1 || k.APIs[1].Version <= 1 {
 		t.Errorf("versions %d and %d were not raised", k.APIs[0].Version, k.APIs[1].Version)
 	}
