@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"strings"
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
@@ -243,6 +244,54 @@ func ExamplePolicy_keySet() {
 	// Output:
 	// ES256 true
 	// EdDSA true
+}
+
+// The API makes the key pair and hands out its public half; the issuer encrypts
+// with it what it has signed. The API then takes encrypted tokens and no others.
+func ExampleIssuer_encrypted() {
+	api, _ := jwk.GenerateDecryption(jwk.ECDHESA128KW, "P-256")
+	decryption, _ := jwk.NewDecryptionSet(api)
+
+	key, _ := jwk.Generate(jwk.ES256)
+	issuer, _ := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://auth.example.com", Key: key, Seal: api.Public()})
+	compact, _ := issuer.Issue(jwt.Claims{
+		Subject: "acc_anna", Audience: []string{"https://clinic.example.com"}, Life: time.Minute,
+		Custom: map[string]any{"birthdate": "1990-01-01"},
+	})
+
+	verifier, err := jwt.NewVerifier(jwt.Policy{
+		Issuer: "https://auth.example.com", Audiences: []string{"https://clinic.example.com"},
+		Keys: mustSet(key.Public()), Decryption: decryption, DangerouslyIgnoreRevocation: true,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	token, err := verifier.Verify(context.Background(), compact)
+	fmt.Println(strings.Count(compact, "."), token.Subject(), err)
+
+	plain, _ := jwt.NewIssuer(jwt.IssuerConfig{Issuer: "https://auth.example.com", Key: key})
+	compact, _ = plain.Issue(jwt.Claims{Subject: "acc_anna", Audience: []string{"https://clinic.example.com"}, Life: time.Minute})
+	_, err = verifier.Verify(context.Background(), compact)
+	fmt.Println(err)
+	// Output:
+	// 4 acc_anna <nil>
+	// malformed token: encryption: not five parts between dots
+}
+
+// Claims that everybody can read who holds the token, once for each name.
+func ExampleIssuerConfig_onSensitive() {
+	key, _ := jwk.Generate(jwk.ES256)
+	issuer, _ := jwt.NewIssuer(jwt.IssuerConfig{
+		Issuer: "https://auth.example.com", Key: key,
+		OnSensitive: func(claim string) { fmt.Println("in clear:", claim) },
+	})
+	for range 2 {
+		_, _ = issuer.Issue(jwt.Claims{
+			Subject: "acc_anna", Audience: []string{"https://tasks.example.com"}, Life: time.Minute,
+			Custom: map[string]any{"email": "anna@example.com", "plan": "team"},
+		})
+	}
+	// Output: in clear: email
 }
 
 func mustSet(keys ...jwk.Verifier) *jwk.Set {

@@ -222,11 +222,14 @@ func TestRFC8725Section3_5Entropy(t *testing.T) {
 
 func TestRFC8725Section3_6NoCompression(t *testing.T) {
 	t.Parallel()
-	// There is no encryption here, and so nothing is ever inflated: "zip" in a
-	// signed token's header means nothing, five parts are malformed.
+	// Nothing is ever inflated: "zip" in a signed token's header means nothing,
+	// five parts are malformed, and a policy of encrypted tokens refuses "zip".
 	key := newKey(t, jwk.HS256)
 	v := newVerifier(t, key, func(p *jwt.Policy) { p.Now = at(start) })
 	check(t, v, encode(`{"alg":"dir","enc":"A256GCM","zip":"DEF"}`)+"..AAAA.AAAA.AAAA", jwt.ErrMalformed)
+	shared, write := dirSeal(t)
+	sealed := newVerifier(t, key, withDecryption(newSeals(t, shared)))
+	check(t, sealed, write(`{"alg":"dir","enc":"A256GCM","cty":"JWT","zip":"DEF","kid":"`+shared.KeyID()+`"}`, sign(t, key, goodClaims())), jwt.ErrMalformed)
 	input := encode(`{"alg":"HS256","typ":"at+jwt","zip":"DEF","kid":"`+key.KeyID()+`"}`) + "." + encode("\xab\x56\x4a\x2c\x28\x00\x00")
 	mac, _ := key.AppendSignature(nil, []byte(input))
 	check(t, v, input+"."+encode(string(mac)), jwt.ErrMalformed)
@@ -347,14 +350,16 @@ func TestRFC8725Section3_12ExclusiveRules(t *testing.T) {
 
 func TestRFC8725bisSection3_13IterationCount(t *testing.T) {
 	t.Parallel()
-	// No algorithm here iterates: a header that asks for two thousand million
+	// No algorithm of tokens iterates: a header that asks for two thousand million
 	// rounds of PBES2 is refused without one.
 	key := newKey(t, jwk.HS256)
 	v := newVerifier(t, key, func(p *jwt.Policy) { p.Now = at(start) })
+	sealed := newVerifier(t, key, withDecryption(newSeals(t, newSeal(t))))
 	for _, alg := range []string{"PBES2-HS256+A128KW", "PBES2-HS512+A256KW"} {
 		header := encode(`{"alg":"` + alg + `","enc":"A128GCM","p2c":2147483647,"p2s":"AAAA","typ":"at+jwt","kid":"` + key.KeyID() + `"}`)
 		check(t, v, header+".AAAA.AAAA.AAAA.AAAA", jwt.ErrMalformed)
 		check(t, v, header+"."+encode(string(mustJSON(goodClaims())))+".AAAA", jwt.ErrAlgorithm)
+		check(t, sealed, header+".AAAA.AAAA.AAAA.AAAA", jwt.ErrAlgorithm)
 	}
 }
 
