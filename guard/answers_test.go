@@ -6,8 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +21,7 @@ import (
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/revocation"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 const issuerName = "https://auth.example.com"
@@ -34,7 +39,118 @@ func (f failing) Check(*jwt.Token, time.Time) error { return f.err }
 
 func (f failing) Use(context.Context, [32]byte, time.Time, time.Time) error { return f.err }
 
-// TestAnswers is the whole table of what a caller is told, and what the log is.
+// answer is what a caller is told, in every byte but the id: status, title, error
+// of the challenge, and a further header. docs/errors.md says the same.
+type answer struct {
+	status    int
+	title     string
+	challenge string // "-": none, "": a challenge without error
+	header    string // Retry-After or Allow
+}
+
+var told = map[wire.Code]answer{
+	"token_missing":          {401, "Authorization token is missing.", "", ""},
+	"token_malformed":        {401, "Malformed token.", "invalid_token", ""},
+	"token_invalid":          {401, "Invalid token.", "invalid_token", ""},
+	"token_expired":          {401, "Token has expired. Please re-authenticate.", "invalid_token", ""},
+	"token_revoked":          {401, "Token has been revoked.", "invalid_token", ""},
+	"forbidden":              {403, "You do not have permission to do this.", "insufficient_scope", ""},
+	"cross_origin":           {403, "This page's origin may not do that.", "", ""},
+	"invalid_request":        {400, "More than one token was sent.", "invalid_request", ""},
+	"method_not_allowed":     {405, "Method not allowed.", "-", "Allow: POST"},
+	"rate_limited":           {429, "Too many requests.", "-", "Retry-After: 5"},
+	"keys_unavailable":       {503, "Try again shortly.", "-", "Retry-After: 5"},
+	"revocation_unavailable": {503, "Try again shortly.", "-", "Retry-After: 5"},
+	"server_busy":            {503, "The server is busy. Try again shortly.", "-", "Retry-After: 5"},
+	"internal":               {500, "Something went wrong.", "-", ""},
+}
+
+// mustTell fails unless w holds the answer of code and nothing else. more is what
+// the challenge has behind its error. It returns the id.
+func mustTell(t *testing.T, w *httptest.ResponseRecorder, code wire.Code, more string) (id string) {
+	t.Helper()
+	a, ok := told[code]
+	if !ok {
+		t.Fatalf("%s is not in the table", code)
+	}
+	var body struct{ ID string }
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || len(body.ID) < 26 {
+		t.Fatalf("body %s: %v", w.Body, err)
+	}
+	want := fmt.Sprintf(`{"type":"https://github.com/jotsmith/jotsmith/blob/main/docs/errors.md#%s","title":"%s","status":%d,"code":"%s","id":"%s"}`+"\n", code, a.title, a.status, code, body.ID)
+	if w.Code != a.status || w.Body.String() != want {
+		t.Errorf("%d %s, want %d %s", w.Code, w.Body, a.status, want)
+	}
+	header := http.Header{"Content-Type": {"application/problem+json"}, "Cache-Control": {"no-store"}}
+	if name, value, ok := strings.Cut(a.header, ": "); ok {
+		header.Set(name, value)
+	}
+	if a.challenge != "-" {
+		challenge := `Bearer realm="api"`
+		if a.challenge != "" {
+			challenge += `, error="` + a.challenge + `"`
+		}
+		header.Set("WWW-Authenticate", challenge+more)
+	}
+	if fmt.Sprint(w.Header()) != fmt.Sprint(header) {
+		t.Errorf("headers %v, want %v", w.Header(), header)
+	}
+	return body.ID
+}
+
+// TestErrorsPage: docs/errors.md tells of a guarded API what the table does, and
+// of no other code.
+func TestErrorsPage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/errors.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## From any guarded API")
+	section, _, _ = strings.Cut(section, "\n## ")
+	row := regexp.MustCompile("(?m)^\\| <a id=\"([a-z_]+)\"></a>`([a-z_]+)` \\| ([0-9]+) \\| ([^|]+) \\| ([^|]+) \\|")
+	found := make(map[wire.Code]answer)
+	for _, m := range row.FindAllStringSubmatch(section, -1) {
+		if m[1] != m[2] {
+			t.Errorf("%s has the anchor %s", m[2], m[1])
+		}
+		status, _ := strconv.Atoi(m[3])
+		a := answer{status: status, title: m[4], challenge: "-"}
+		switch what := m[5]; {
+		case what == "`Bearer`":
+			a.challenge = ""
+		case strings.HasPrefix(what, "`error="):
+			a.challenge = strings.Trim(what[len("`error="):], "`\"")
+		case what != "–":
+			a.header = strings.Trim(what, "`")
+		}
+		found[wire.Code(m[2])] = a
+	}
+	if !maps.Equal(found, told) {
+		t.Errorf("the page tells\n%v, the guard\n%v", found, told)
+	}
+}
+
+// modes are the places where a guard may be told to look for tokens.
+var modes = []struct {
+	name   string
+	config guard.Config
+	put    func(r *http.Request, token string)
+}{
+	{"bearer", guard.Config{}, func(r *http.Request, token string) { r.Header.Set("Authorization", "Bearer "+token) }},
+	{"cookie", guard.Config{Cookie: "__Host-access"}, func(r *http.Request, token string) {
+		r.Header.Set("Cookie", "theme=dark; __Host-access="+token+"; lang=en")
+	}},
+	{"header", guard.Config{Header: "x-access-token"}, func(r *http.Request, token string) { r.Header.Set("X-Access-Token", token) }},
+	{"bearer, all configured", guard.Config{Cookie: "__Host-access", Header: "x-access-token"}, func(r *http.Request, token string) { r.Header.Set("Authorization", "bearer "+token) }},
+	{"cookie, all configured", guard.Config{Cookie: "__Host-access", Header: "x-access-token"}, func(r *http.Request, token string) { r.Header["Cookie"] = []string{"a=b", "__Host-access=" + token} }},
+}
+
+// carried is a token that stands where the mode puts it.
+type carried string
+
+// TestAnswers is the whole table of what a caller is told, and what the log is,
+// wherever the token was.
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	key, other := generate(t), generate(t)
@@ -55,10 +171,7 @@ func TestAnswers(t *testing.T) {
 	withoutKeys.Keys = noKeys{}
 	cutOff.Revocations = failing{jwt.ErrRevocationUnavailable}
 	broken.Revocations = failing{errors.New("no idea")}
-	fresh, used, unknown := policy, policy, policy
-	if fresh.SingleUse, err = jwt.NewReplayCache(1); err != nil {
-		t.Fatal(err)
-	}
+	used, unknown := policy, policy
 	used.SingleUse, unknown.SingleUse = failing{jwt.ErrReplayed}, failing{errors.New("connection refused")}
 
 	good := jwt.Claims{Subject: "acc_anna", Audience: []string{audience}, Life: time.Minute, Scope: []string{"tasks:read"}, Roles: []string{"viewer"}, ID: "jti-1"}
@@ -84,163 +197,158 @@ func TestAnswers(t *testing.T) {
 	header := func(values ...string) func(*http.Request) {
 		return func(r *http.Request) { r.Header["Authorization"] = values }
 	}
-	bearer := func(token string) func(*http.Request) { return header("Bearer " + token) }
+	bearer := func(token string) any { return carried(token) }
+	beside := func(change func(r *http.Request)) func(*http.Request) {
+		return func(r *http.Request) { header("Bearer " + token)(r); change(r) }
+	}
 
-	const (
-		none    = `Bearer realm="api"` // a guard with a ready verifier does not know its audience
-		invalid = none + `, error="invalid_token"`
-	)
 	for _, c := range []struct {
 		name   string
-		send   func(r *http.Request)
+		send   any // carried, or a func(*http.Request)
 		policy *jwt.Policy
 		rules  []authz.Rule
-		status int
-		code   string
-		title  string
-		header string // WWW-Authenticate, or Retry-After of a 503
-		reason string // in the log
+		code   wire.Code // "": it passes
+		more   string    // behind the error of the challenge
+		reason string    // in the log
 	}{
-		{"a good token", bearer(token), nil, nil, 200, "", "", "", ""},
-		{"a good token and rules", bearer(token), nil, []authz.Rule{authz.Scope("tasks:read"), authz.Role("viewer")}, 200, "", "", "", ""},
-		{"the scheme in lower case", header("bearer " + token), nil, nil, 200, "", "", "", ""},
-		{"the scheme in upper case, more spaces", header("BEARER   " + token), nil, nil, 200, "", "", "", ""},
+		{"a good token", bearer(token), nil, nil, "", "", ""},
+		{"a good token and rules", bearer(token), nil, []authz.Rule{authz.Scope("tasks:read"), authz.Role("viewer")}, "", "", ""},
+		{"the scheme in lower case", header("bearer " + token), nil, nil, "", "", ""},
+		{"the scheme in upper case, more spaces", header("BEARER   " + token), nil, nil, "", "", ""},
 
-		{"none sent", nil, nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"another scheme", header("Basic YW5uYTpwdw=="), nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"a scheme that begins alike", header("Bearerish " + token), nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"an empty header", header(""), nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"HTP-02 in the query", func(r *http.Request) { r.URL.RawQuery = "access_token=" + token }, nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"HTP-02 in the path", func(r *http.Request) { r.URL.Path = "/" + token }, nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"HTP-02 in a form", form(token), nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
-		{"HTP-02 in a cookie", func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "access_token", Value: token}) }, nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token was sent"},
+		{"none sent", nil, nil, nil, "token_missing", "", "no token was sent"},
+		{"another scheme", header("Basic YW5uYTpwdw=="), nil, nil, "token_missing", "", "no token was sent"},
+		{"a scheme that begins alike", header("Bearerish " + token), nil, nil, "token_missing", "", "no token was sent"},
+		{"an empty header", header(""), nil, nil, "token_missing", "", "no token was sent"},
+		{"HTP-02 in the query", func(r *http.Request) { r.URL.RawQuery = "access_token=" + token }, nil, nil, "token_missing", "", "no token was sent"},
+		{"HTP-02 in the path", func(r *http.Request) { r.URL.Path = "/" + token }, nil, nil, "token_missing", "", "no token was sent"},
+		{"HTP-02 in a form", form(token), nil, nil, "token_missing", "", "no token was sent"},
+		{"HTP-02 in a cookie", func(r *http.Request) { r.AddCookie(&http.Cookie{Name: "access_token", Value: token}) }, nil, nil, "token_missing", "", "no token was sent"},
 
-		{"the scheme alone", header("Bearer"), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "nothing behind"},
-		{"the scheme and spaces", header("Bearer  "), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "nothing behind"},
-		{"not a token", bearer("hello"), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "three parts"},
-		{"two tokens in one header", bearer(token + ", Bearer " + token), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "malformed"},
-		{"two tokens behind one scheme", bearer(token + " " + token), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "malformed"},
-		{"a tab for a space", header("Bearer\t" + token), nil, nil, 401, "token_missing", "Authorization token is missing.", none, "no token"},
-		{"DOS-01 1 MB", bearer(strings.Repeat("a", 1<<20)), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "1048576 bytes"},
-		{"DOS-01 10,000 dots", bearer(strings.Repeat(".", 10_000)), nil, nil, 401, "token_malformed", "Malformed token.", invalid, "malformed"},
+		{"the scheme alone", header("Bearer"), nil, nil, "token_malformed", "", "nothing behind"},
+		{"the scheme and spaces", header("Bearer  "), nil, nil, "token_malformed", "", "nothing behind"},
+		{"not a token", bearer("hello"), nil, nil, "token_malformed", "", "three parts"},
+		{"two tokens in one header", bearer(token + ", Bearer " + token), nil, nil, "token_malformed", "", "malformed"},
+		{"two tokens behind one scheme", bearer(token + " " + token), nil, nil, "token_malformed", "", "malformed"},
+		{"a tab for a space", header("Bearer\t" + token), nil, nil, "token_missing", "", "no token"},
+		{"DOS-01 1 MB", bearer(strings.Repeat("a", 1<<20)), nil, nil, "token_malformed", "", "1048576 bytes"},
+		{"DOS-01 10,000 dots", bearer(strings.Repeat(".", 10_000)), nil, nil, "token_malformed", "", "malformed"},
 
-		{"bad signature", bearer(resigned(from(ic, func(c *jwt.Claims) { c.ID = "jti-2" }))), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "signature"},
-		{"JWS-18 bad signature and expired", bearer(resigned(expired)), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "signature"},
-		{"unknown key", bearer(from(jwt.IssuerConfig{Key: other}, nil)), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "unknown key"},
-		{"wrong algorithm", bearer(from(jwt.IssuerConfig{Key: secret}, nil)), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "algorithm"},
-		{"wrong issuer", bearer(from(jwt.IssuerConfig{Issuer: issuerName + "/"}, nil)), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "issuer"},
-		{"wrong audience", bearer(from(ic, func(c *jwt.Claims) { c.Audience = []string{audience + "/"} })), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "audience"},
-		{"wrong type", bearer(from(jwt.IssuerConfig{Type: "JWT"}, nil)), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "type"},
-		{"not yet valid", bearer(from(ic, func(c *jwt.Claims) { c.IssuedAt = time.Now().Add(time.Hour) })), nil, nil, 401, "token_invalid", "Invalid token.", invalid, "not yet valid"},
-		{"past exp", bearer(expired), nil, nil, 401, "token_expired", "Token has expired. Please re-authenticate.", invalid, "ago, leeway 30s"},
-		{"revoked", bearer(from(ic, func(c *jwt.Claims) { c.SessionID = "ended" })), nil, nil, 401, "token_revoked", "Token has been revoked.", invalid, "session has ended"},
+		{"bad signature", bearer(resigned(from(ic, func(c *jwt.Claims) { c.ID = "jti-2" }))), nil, nil, "token_invalid", "", "signature"},
+		{"JWS-18 bad signature and expired", bearer(resigned(expired)), nil, nil, "token_invalid", "", "signature"},
+		{"unknown key", bearer(from(jwt.IssuerConfig{Key: other}, nil)), nil, nil, "token_invalid", "", "unknown key"},
+		{"wrong algorithm", bearer(from(jwt.IssuerConfig{Key: secret}, nil)), nil, nil, "token_invalid", "", "algorithm"},
+		{"wrong issuer", bearer(from(jwt.IssuerConfig{Issuer: issuerName + "/"}, nil)), nil, nil, "token_invalid", "", "issuer"},
+		{"wrong audience", bearer(from(ic, func(c *jwt.Claims) { c.Audience = []string{audience + "/"} })), nil, nil, "token_invalid", "", "audience"},
+		{"wrong type", bearer(from(jwt.IssuerConfig{Type: "JWT"}, nil)), nil, nil, "token_invalid", "", "type"},
+		{"not yet valid", bearer(from(ic, func(c *jwt.Claims) { c.IssuedAt = time.Now().Add(time.Hour) })), nil, nil, "token_invalid", "", "not yet valid"},
+		{"past exp", bearer(expired), nil, nil, "token_expired", "", "ago, leeway 30s"},
+		{"revoked", bearer(from(ic, func(c *jwt.Claims) { c.SessionID = "ended" })), nil, nil, "token_revoked", "", "session has ended"},
 
-		{"good once", bearer(token), &fresh, nil, 200, "", "", "", ""},
-		{"used before", bearer(token), &used, nil, 401, "token_invalid", "Invalid token.", invalid, "token used before"},
+		{"good once", bearer(token), nil, nil, "", "", ""},
+		{"used before", bearer(token), &used, nil, "token_invalid", "", "token used before"},
 
-		{"scope missing", bearer(token), nil, []authz.Rule{authz.Scope("tasks:write")}, 403, "forbidden", "You do not have permission to do this.",
-			none + `, error="insufficient_scope", scope="tasks:write"`, `subject "acc_anna", token "jti-1": needs scope tasks:write`},
-		{"role missing", bearer(token), nil, []authz.Rule{authz.Any(authz.Role("editor"), authz.Role("admin"))}, 403, "forbidden", "You do not have permission to do this.",
-			none + `, error="insufficient_scope", error_description="needs role editor or role admin"`, "needs role editor or role admin"},
-		{"a rule of one's own, with a scope that is none", bearer(token), nil, []authz.Rule{deniedRule{Rule: "luck", Scope: "x\", error=\"invalid_token\r\n"}}, 403, "forbidden", "You do not have permission to do this.",
-			none + `, error="insufficient_scope", error_description="needs luck"`, "needs luck"},
-		{"expired and role missing: the rule is not told", bearer(expired), nil, []authz.Rule{authz.Role("admin")}, 401, "token_expired", "Token has expired. Please re-authenticate.", invalid, "expired"},
+		{"scope missing", bearer(token), nil, []authz.Rule{authz.Scope("tasks:write")}, "forbidden", `, scope="tasks:write"`, `subject "acc_anna", token "jti-1": needs scope tasks:write`},
+		{"role missing", bearer(token), nil, []authz.Rule{authz.Any(authz.Role("editor"), authz.Role("admin"))}, "forbidden", `, error_description="needs role editor or role admin"`, "needs role editor or role admin"},
+		{"a rule of one's own, with a scope that is none", bearer(token), nil, []authz.Rule{deniedRule{Rule: "luck", Scope: "x\", error=\"invalid_token\r\n"}}, "forbidden", `, error_description="needs luck"`, "needs luck"},
+		{"expired and role missing: the rule is not told", bearer(expired), nil, []authz.Rule{authz.Role("admin")}, "token_expired", "", "expired"},
 
-		{"HTP-01 two headers", header("Bearer "+token, "Bearer "+token), nil, nil, 400, "invalid_request", "More than one token was sent.", none + `, error="invalid_request"`, "2 in Authorization"},
-		{"HTP-01 two headers of two schemes", header("Basic eDp5", "Bearer "+token), nil, nil, 400, "invalid_request", "More than one token was sent.", none + `, error="invalid_request"`, "2 in Authorization"},
-		{"HTP-01 header and query", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "x=1&access_token=" + token }, nil, nil, 400, "invalid_request", "More than one token was sent.",
-			none + `, error="invalid_request"`, "one in the query"},
-		{"HTP-01 header and query, escaped", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "x&access%5Ftoken=" + token }, nil, nil, 400, "invalid_request", "More than one token was sent.",
-			none + `, error="invalid_request"`, "one in the query"},
-		{"HTP-01 header and query, by name alone", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "access_token" }, nil, nil, 400, "invalid_request", "More than one token was sent.",
-			none + `, error="invalid_request"`, "one in the query"},
-		{"no token in the query", func(r *http.Request) { bearer(token)(r); r.URL.RawQuery = "my_access_token=1&x=access_token&%zz=%" }, nil, nil, 200, "", "", "", ""},
+		{"HTP-01 two headers", header("Bearer "+token, "Bearer "+token), nil, nil, "invalid_request", "", "2 in Authorization"},
+		{"HTP-01 two headers of two schemes", header("Basic eDp5", "Bearer "+token), nil, nil, "invalid_request", "", "2 in Authorization"},
+		{"HTP-01 header and query", beside(func(r *http.Request) { r.URL.RawQuery = "x=1&access_token=" + token }), nil, nil, "invalid_request", "", "one in the query"},
+		{"HTP-01 header and query, escaped", beside(func(r *http.Request) { r.URL.RawQuery = "x&access%5Ftoken=" + token }), nil, nil, "invalid_request", "", "one in the query"},
+		{"HTP-01 header and query, by name alone", beside(func(r *http.Request) { r.URL.RawQuery = "access_token" }), nil, nil, "invalid_request", "", "one in the query"},
+		{"no token in the query", beside(func(r *http.Request) { r.URL.RawQuery = "my_access_token=1&x=access_token&%zz=%" }), nil, nil, "", "", ""},
 
-		{"keys never loaded", bearer(token), &withoutKeys, nil, 503, "keys_unavailable", "Try again shortly.", "5", "keys unavailable"},
-		{"feed too old", bearer(token), &cutOff, nil, 503, "revocation_unavailable", "Try again shortly.", "5", "revocations unavailable"},
-		{"revocations broken", bearer(token), &broken, nil, 503, "revocation_unavailable", "Try again shortly.", "5", "no idea"},
-		{"nobody knows whether it was used", bearer(token), &unknown, nil, 503, "server_busy", "The server is busy. Try again shortly.", "5", "connection refused"},
-		{"a rule broken", bearer(token), nil, []authz.Rule{brokenRule{}}, 500, "internal", "Something went wrong.", "", "database is down"},
+		{"keys never loaded", bearer(token), &withoutKeys, nil, "keys_unavailable", "", "keys unavailable"},
+		{"feed too old", bearer(token), &cutOff, nil, "revocation_unavailable", "", "revocations unavailable"},
+		{"revocations broken", bearer(token), &broken, nil, "revocation_unavailable", "", "no idea"},
+		{"nobody knows whether it was used", bearer(token), &unknown, nil, "server_busy", "", "connection refused"},
+		{"a rule that gave up", bearer(token), nil, []authz.Rule{ruleOf(context.DeadlineExceeded)}, "server_busy", "", "deadline exceeded"},
+		{"a rule whose trouble sounds like the token's", bearer(token), nil, []authz.Rule{ruleOf(jwt.ErrExpired)}, "internal", "", "token expired"},
+		{"another's thing", bearer(token), nil, []authz.Rule{authz.All(authz.Role("viewer"), ruleOf(nil))}, "forbidden", `, error_description="needs ownership"`, "needs ownership"},
+		{"a rule of many words", bearer(token), nil, []authz.Rule{authz.Role(strings.Repeat("x", 1000))}, "forbidden", "", "needs role xxx"},
+		{"a rule broken", bearer(token), nil, []authz.Rule{brokenRule{}}, "internal", "", "database is down"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			p := policy
-			if c.policy != nil {
-				p = *c.policy
-			}
-			var logged strings.Builder
-			g := newGuard(t, p, slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug})))
-			called := false
-			mux := http.NewServeMux()
-			mux.Handle("/{rest...}", g.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				called = true
-				if tok := guard.Token(r); tok == nil || tok.Subject() != "acc_anna" || r.PathValue("rest") != "tasks" {
-					t.Errorf("inside: token %v, rest %q", tok, r.PathValue("rest"))
+		for _, mode := range modes {
+			t.Run(c.name+"/"+mode.name, func(t *testing.T) {
+				t.Parallel()
+				p := policy
+				if c.policy != nil {
+					p = *c.policy
 				}
-			}, c.rules...))
-			r := httptest.NewRequest("GET", "/tasks", nil)
-			if c.send != nil {
-				c.send(r)
-			}
-			w := httptest.NewRecorder()
-			mux.ServeHTTP(w, r)
+				if c.name == "good once" {
+					p.SingleUse = newReplays(t)
+				}
+				var logged strings.Builder
+				config := mode.config
+				config.Log = slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				g := newGuard(t, p, config)
+				called := false
+				mux := http.NewServeMux()
+				mux.Handle("/{rest...}", g.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					called = true
+					if tok := guard.Token(r); tok == nil || tok.Subject() != "acc_anna" || r.PathValue("rest") != "tasks" {
+						t.Errorf("inside: token %v, rest %q", tok, r.PathValue("rest"))
+					}
+				}, c.rules...))
+				r := httptest.NewRequest("GET", "/tasks", nil)
+				switch send := c.send.(type) {
+				case carried:
+					mode.put(r, string(send))
+				case func(*http.Request):
+					send(r)
+				}
+				w := httptest.NewRecorder()
+				mux.ServeHTTP(w, r)
 
-			if w.Code != c.status || called != (c.status == 200) {
-				t.Fatalf("status %d, handler called: %v; want %d", w.Code, called, c.status)
-			}
-			for _, secret := range []string{token, token[strings.LastIndexByte(token, '.')+1:], "YW5uYTpwdw", "aaaaaaaa"} {
-				if strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), secret) || strings.Contains(logged.String(), secret) {
-					t.Error("a credential was written out")
+				for _, secret := range []string{token, token[strings.LastIndexByte(token, '.')+1:], "YW5uYTpwdw", "aaaaaaaa"} {
+					if strings.Contains(w.Body.String()+fmt.Sprint(w.Header()), secret) || strings.Contains(logged.String(), secret) {
+						t.Error("a credential was written out")
+					}
 				}
-			}
-			if c.status == 200 {
-				if logged.Len() != 0 {
-					t.Errorf("logged %s", logged.String())
+				if called != (c.code == "") {
+					t.Fatalf("handler called: %v", called)
 				}
-				return
-			}
-			var body map[string]any
-			if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
-				t.Fatal(err)
-			}
-			id, _ := body["id"].(string)
-			typ, _ := body["type"].(string)
-			if len(body) != 5 || body["code"] != c.code || body["title"] != c.title || body["status"] != float64(c.status) || len(id) < 26 || !strings.HasSuffix(typ, "#"+c.code) {
-				t.Errorf("body %s", w.Body)
-			}
-			h := w.Header()
-			if h.Get("Content-Type") != "application/problem+json" || h.Get("Cache-Control") != "no-store" {
-				t.Errorf("headers %v", h)
-			}
-			name, absent := "WWW-Authenticate", "Retry-After"
-			if c.status == 503 {
-				name, absent = absent, name
-			}
-			if h.Get(name) != c.header || h.Get(absent) != "" {
-				t.Errorf("%s: %q, want %q; %s: %q", name, h.Get(name), c.header, absent, h.Get(absent))
-			}
-			var line map[string]any
-			if err := json.Unmarshal([]byte(logged.String()), &line); err != nil {
-				t.Fatalf("not one log line: %s", logged.String())
-			}
-			reason, _ := line["reason"].(string)
-			if line["id"] != id || line["code"] != c.code || line["route"] != "/{rest...}" || !strings.Contains(reason, c.reason) {
-				t.Errorf("logged %s, want %q in the reason", logged.String(), c.reason)
-			}
-			if strings.Contains(w.Body.String(), reason) {
-				t.Errorf("the reason was told: %s", w.Body)
-			}
-		})
+				if c.code == "" {
+					if w.Code != 200 || logged.Len() != 0 {
+						t.Errorf("%d, logged %s", w.Code, logged.String())
+					}
+					return
+				}
+				id := mustTell(t, w, c.code, c.more)
+				var line map[string]any
+				if err := json.Unmarshal([]byte(logged.String()), &line); err != nil {
+					t.Fatalf("not one log line: %s", logged.String())
+				}
+				reason, _ := line["reason"].(string)
+				if line["id"] != id || line["code"] != string(c.code) || line["route"] != "/{rest...}" || !strings.Contains(reason, c.reason) {
+					t.Errorf("logged %s, want %q in the reason", logged.String(), c.reason)
+				}
+				if strings.Contains(w.Body.String(), reason) {
+					t.Errorf("the reason was told: %s", w.Body)
+				}
+			})
+		}
 	}
 }
 
-func newGuard(t *testing.T, p jwt.Policy, log *slog.Logger) *guard.Guard {
+func newReplays(t *testing.T) jwt.Replays {
 	t.Helper()
-	v, err := jwt.NewVerifier(p)
+	used, err := jwt.NewReplayCache(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	g, err := guard.New(t.Context(), guard.Config{Verifier: v, Log: log})
+	return used
+}
+
+func newGuard(t testing.TB, p jwt.Policy, c guard.Config) *guard.Guard {
+	t.Helper()
+	var err error
+	if c.Verifier, err = jwt.NewVerifier(p); err != nil {
+		t.Fatal(err)
+	}
+	g, err := guard.New(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,6 +362,11 @@ func form(token string) func(*http.Request) {
 		f.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		*r = *f
 	}
+}
+
+// ruleOf is about the request, which is nobody's, or fails.
+func ruleOf(err error) authz.Rule {
+	return authz.Self(func(r *http.Request, t *jwt.Token) (bool, error) { return r.PathValue("rest") == t.Subject(), err })
 }
 
 type deniedRule authz.Denied

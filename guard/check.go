@@ -89,5 +89,7 @@ type undecided struct {
 	err  error
 }
 
-func (u *undecided) Error() string { return "asking the rule " + u.rule.String() + ": " + u.err.Error() }
+func (u *undecided) Error() string {
+	return "asking the rule " + u.rule.String() + ": " + u.err.Error()
+}
 func (u *undecided) Unwrap() error { return u.err }

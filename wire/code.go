@@ -12,6 +12,7 @@ const (
 	CodeTokenExpired          Code = "token_expired"
 	CodeTokenRevoked          Code = "token_revoked"
 	CodeForbidden             Code = "forbidden"
+	CodeCrossOrigin           Code = "cross_origin"
 	CodeInvalidRequest        Code = "invalid_request"
 	CodeKeysUnavailable       Code = "keys_unavailable"
 	CodeRevocationUnavailable Code = "revocation_unavailable"
@@ -23,7 +24,6 @@ const (
 	CodeInvalidCredentials   Code = "invalid_credentials"
 	CodeInvalidRefreshToken  Code = "invalid_refresh_token"
 	CodeInvalidClient        Code = "invalid_client"
-	CodeCrossOrigin          Code = "cross_origin"
 	CodeInvalidGrant         Code = "invalid_grant"
 	CodeUnsupportedGrantType Code = "unsupported_grant_type"
 	CodeInvalidScope         Code = "invalid_scope"
@@ -53,6 +53,7 @@ var codes = map[Code]struct {
 	CodeTokenExpired:          {401, "Token has expired. Please re-authenticate."},
 	CodeTokenRevoked:          {401, "Token has been revoked."},
 	CodeForbidden:             {403, "You do not have permission to do this."},
+	CodeCrossOrigin:           {403, "This page's origin may not do that."},
 	CodeInvalidRequest:        {400, "The request is not valid."},
 	CodeKeysUnavailable:       {503, "Try again shortly."},
 	CodeRevocationUnavailable: {503, "Try again shortly."},
@@ -61,7 +62,6 @@ var codes = map[Code]struct {
 	CodeInvalidCredentials:   {401, "Wrong username or password."},
 	CodeInvalidRefreshToken:  {401, "Refresh token is not valid. Please re-authenticate."},
 	CodeInvalidClient:        {401, "Wrong client id or secret."},
-	CodeCrossOrigin:          {403, "This page's origin may not do that."},
 	CodeInvalidGrant:         {400, "The token is not valid, or is another client's."},
 	CodeUnsupportedGrantType: {400, "This server has no such grant."},
 	CodeInvalidScope:         {400, "The requested scope is not allowed."},
