@@ -34,6 +34,8 @@ i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/ke
 i/feed:             i/audit i/fault i/keyring l/jwt l/revocation
 i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
+i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
+i/realtest:
 i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire

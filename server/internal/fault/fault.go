@@ -4,7 +4,10 @@
 // all of them and are told apart with errors.Is.
 package fault
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrNotFound says that what was asked for does not exist.
@@ -22,6 +25,12 @@ var (
 	ErrClock = errors.New("clock is behind the store's time")
 
 	// ErrUnavailable says that the store cannot answer now: it is closed, its
-	// disk is full, its file cannot be written. Nothing was committed.
+	// disk is full, its file cannot be written. Nothing was committed, unless
+	// it is ErrUncertain too.
 	ErrUnavailable = errors.New("store unavailable")
+
+	// ErrUncertain is an ErrUnavailable: the connection was lost between a
+	// commit and its answer, so that nobody here knows whether what was asked
+	// for has been done. It is not done a second time.
+	ErrUncertain = fmt.Errorf("%w: whether the change was made is not known", ErrUnavailable)
 )
