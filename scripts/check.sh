@@ -24,6 +24,9 @@ done
 say "go vet, go test (bench)"
 (cd bench && GOWORK=off go vet ./... && GOWORK=off go test ./...)
 
+say "go vet (grpcguard)"
+(cd grpcguard && GOWORK=off go vet ./...)
+
 # Pinned, so that a new release of the linter changes nothing by itself.
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 if ! command -v staticcheck >/dev/null && ! go install "$staticcheck" 2>/dev/null; then
@@ -35,4 +38,6 @@ for module in . server; do
 	say "staticcheck ($module)"
 	(cd "$module" && staticcheck ./...)
 done
-(cd bench && GOWORK=off staticcheck ./...)
+for module in bench grpcguard; do
+	(cd "$module" && GOWORK=off staticcheck ./...)
+done

@@ -56,6 +56,9 @@ scripts/check.sh
 say "library"
 CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...
 
+say "gRPC interceptors"
+(cd grpcguard && GOWORK=off CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...)
+
 say "server"
 (cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./cmd/... ./internal/...)
 
