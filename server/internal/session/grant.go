@@ -158,7 +158,13 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	if err != nil {
 		return Tokens{}, fmt.Errorf("refreshing session %s: %w", id, err)
 	}
-	var tokens Tokens
+	tokens, rotated, err := s.rotate(ctx, presented, p, mac, actor)
+	if err != nil {
+		return Tokens{}, fmt.Errorf("refreshing session %s: %w", id, err)
+	}
+	if rotated {
+		return tokens, nil
+	}
 	for range 2 {
 		err = s.store.RefreshSession(ctx, id, func(row Row, now time.Time) (step Step, err error) {
 			o := Decide(row, presented.generation, p.complete(), s.limits, now)

@@ -45,6 +45,9 @@ var (
 	_ app.Store     = (*Store)(nil)
 	_ feed.Store    = (*Store)(nil)
 	_ audit.Log     = (*Store)(nil)
+
+	_ session.Rotator  = (*Store)(nil)
+	_ account.Importer = (*Store)(nil)
 )
 
 // Config says where a store is.

@@ -144,6 +144,9 @@ func (t *tx) release() {
 func (t *tx) lost(err error) error {
 	if _, answered := errors.AsType[*pgconn.PgError](err); t.conn.Conn().IsClosed() && t.ctx.Err() == nil {
 		t.s.pool.Reset()
+		if errors.Is(err, fault.ErrUncertain) {
+			return err
+		}
 		if !answered || isShutdown(err) {
 			return fmt.Errorf("%w: %w", errLost, err)
 		}

@@ -62,6 +62,7 @@ func Run(t *testing.T, open Opener) {
 		"import":      testImport,
 		"session":     testSessions,
 		"refresh":     testRefresh,
+		"rotate":      testRotate,
 		"end":         testEnd,
 		"list":        testList,
 		"no old row":  testNoOldRow,

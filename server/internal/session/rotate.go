@@ -1,0 +1,83 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+)
+
+// A Rotation is what nearly every refresh comes to, said before the row was
+// read: the condition under which [Decide] answers Rotate, and the [Step] that
+// follows.
+type Rotation struct {
+	Generation uint32 // of the token that is presented
+	Client     string
+	Transport  string
+	Idle       time.Duration
+
+	// Lives are the lives of the tokens of each registered API, by its
+	// audience. The session's must be among them; its TokenLife becomes no
+	// shorter than that.
+	Lives map[string]time.Duration
+
+	MACKey  string
+	Address string
+}
+
+// A Rotator is a [Store] that every statement is a journey to, and that makes
+// the plain rotation in one. RefreshSession decides what that one leaves.
+type Rotator interface {
+	// RotateSession performs r on the session of id where Decide would answer
+	// Rotate, and answers its row as it stands then, with the time. Otherwise,
+	// also where there is no such session, it changes nothing and rotated is
+	// false. Where the answer is lost, that is fault.ErrUncertain; presented
+	// again, the token then is a repetition.
+	RotateSession(ctx context.Context, id ID, r Rotation) (row Row, now time.Time, rotated bool, err error)
+}
+
+// maxLives bounds what a Rotation carries.
+const maxLives = 64
+
+// rotate answers a plain refresh from a store that can make it in one
+// statement. The access token is made after the commit, from the very rows that
+// the statement held. Should it fail to be made, the answer was lost: the token
+// that was presented is good for a repetition.
+func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presented, mac *jwk.SecretKey, actor audit.Actor) (tokens Tokens, rotated bool, err error) {
+	store, ok := s.store.(Rotator)
+	if !ok || p.Audience != "" || p.Scope != "" { // which may be refused, and then consumes nothing
+		return Tokens{}, false, nil
+	}
+	registered := s.catalog.Now()
+	audiences := registered.Audiences()
+	if len(audiences) > maxLives {
+		return Tokens{}, false, nil
+	}
+	lives := make(map[string]time.Duration, len(audiences))
+	for _, audience := range audiences {
+		api, err := registered.API(audience)
+		if err != nil {
+			return Tokens{}, false, err
+		}
+		lives[audience] = api.Life
+	}
+	p = p.complete()
+	row, now, rotated, err := store.RotateSession(ctx, NewID(presented.handle), Rotation{
+		Generation: presented.generation, Client: p.Client, Transport: p.Transport, Idle: s.limits.Idle,
+		Lives: lives, MACKey: mac.KeyID(), Address: clip(actor.Address),
+	})
+	if err != nil || !rotated {
+		return Tokens{}, false, err
+	}
+	api, err := registered.API(row.Audience)
+	if err != nil {
+		return Tokens{}, true, err
+	}
+	tokens, err = s.mint(row, registered, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now)
+	if err != nil {
+		return Tokens{}, true, err
+	}
+	tokens.RefreshToken, err = s.minter.refresh(mac, refreshToken{presented.handle, row.Generation})
+	return tokens, true, err
+}

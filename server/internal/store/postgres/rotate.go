@@ -1,0 +1,54 @@
+package postgres
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/session"
+)
+
+// The conditions are those of session.Decide, row by row. Whoever changes the
+// account while this waits for the session changes the session's copy of the
+// version as well, so that the two differ where the account was read too early.
+const rotate = `UPDATE session s SET
+		generation = s.generation + 1, mac_key = $1, address = $2,
+		rotated_at = greatest(s.rotated_at, $3), token_life = greatest(s.token_life, l.life)
+	FROM account a, unnest($4::text[], $5::bigint[]) AS l (audience, life)
+	WHERE s.id = $6 AND s.client = $7 AND s.transport = $8
+		AND s.ended_at = 0 AND s.rotated_at > $9 AND s.expires_at > $3 AND s.generation < $10
+		AND a.id = s.account AND NOT a.disabled AND a.version = s.account_version
+		AND s.generation = $11
+		AND l.audience = s.audience
+	RETURNING ` + sessionColumns + `, ` + accountColumns
+
+// RotateSession makes the plain rotation in one statement, which is its own
+// transaction: one round trip, and no row is held longer than the commit takes.
+func (s *Store) RotateSession(ctx context.Context, id session.ID, r session.Rotation) (row session.Row, now time.Time, rotated bool, err error) {
+	var audiences []string
+	var lives []int64
+	for audience, life := range r.Lives {
+		audiences, lives = append(audiences, audience), append(lives, life.Microseconds())
+	}
+	if now, err = s.Now(); err != nil {
+		return row, now, false, err
+	}
+	err = s.read(ctx, func(t *tx) error {
+		err := absent(t.row(rotate, r.MACKey, text(r.Address), micros(now), audiences, lives, string(id), r.Client, r.Transport,
+			micros(now.Add(-r.Idle)), int64(math.MaxUint32), int64(r.Generation)).Scan(rowFields(&row)...))
+		switch {
+		case err == nil:
+			rotated = true
+			return nil
+		case err == fault.ErrNotFound:
+			return nil
+		case pgconn.SafeToRetry(err):
+			return err
+		}
+		return uncertain(err)
+	})
+	return row, now, rotated, err
+}
