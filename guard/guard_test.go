@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jotsmithtest"
 	"github.com/jotsmith/jotsmith/jwt"
@@ -424,51 +423,4 @@ func TestConcurrently(t *testing.T) {
 		within(t, time.Second, "refused", func() bool { status, _ := call(api, token); return status == 401 })
 	}
 	work.Wait()
-}
-
-// BenchmarkWarm is a request with a token that was verified before, through a
-// guard that follows an issuer to an empty handler.
-func BenchmarkWarm(b *testing.B) {
-	issuer := newIssuer(b, issuerName)
-	g, err := guard.New(b.Context(), guard.Config{Issuer: issuerName, Audience: audience, Log: quiet(), Client: &http.Client{Transport: inMemory{issuer}}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer g.Close()
-	token := issuer.token(jwt.Claims{
-		SessionID: "Zk3Wc0t6q8mQv2n5y7b9Aw", ClientID: "app_dashboard",
-		Scope: []string{"tasks:read", "tasks:write", "profile"}, Roles: []string{"editor", "reviewer"},
-		Custom: map[string]string{"tenant": "org_7f3a9c", "plan": "team"},
-	})
-	api := g.HandlerFunc(ok, authz.Scope("tasks:write"))
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		r := httptest.NewRequest("GET", "/tasks", nil)
-		r.Header.Set("Authorization", "Bearer "+token)
-		w := httptest.NewRecorder()
-		for pb.Next() {
-			api.ServeHTTP(w, r)
-		}
-		if w.Code != 200 {
-			b.Error(w.Code)
-		}
-	})
-}
-
-// TestWarmAllocations: a warm request costs the request that carries the token,
-// its context, and nothing else.
-func TestWarmAllocations(t *testing.T) {
-	issuer := jotsmithtest.New(t)
-	g, err := guard.New(t.Context(), guard.Config{Verifier: issuer.Verifier(""), Log: quiet()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := g.HandlerFunc(ok)
-	r := httptest.NewRequest("GET", "/tasks", nil)
-	r.Header.Set("Authorization", "Bearer "+issuer.Token(jwt.Claims{}))
-	w := httptest.NewRecorder()
-	if n := testing.AllocsPerRun(100, func() { api.ServeHTTP(w, r) }); n > 3 || w.Code != 200 {
-		t.Errorf("%v allocations, status %d", n, w.Code)
-	}
 }
