@@ -38,6 +38,9 @@ need gcc gcc # the race detector
 # What tokens and keys are exchanged with, in the end-to-end tests.
 want "python3-jwt python3-cryptography" /usr/bin/python3 -c 'import jwt, cryptography'
 want python3-jwcrypto /usr/bin/python3 -c 'import jwcrypto'
+want python3-flask /usr/bin/python3 -c 'import flask'
+want nginx command -v nginx
+want haproxy command -v haproxy
 want "ruby ruby-jwt" ruby -e 'require "jwt"'
 want "nodejs npm" command -v npm
 interop=server/e2e/interop
