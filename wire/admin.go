@@ -134,7 +134,7 @@ type SessionsEnded struct {
 // Key is one of the server's own keys, without anything secret.
 type Key struct {
 	ID        string     `json:"id"`
-	Purpose   string     `json:"purpose"` // access, feed or refresh
+	Purpose   string     `json:"purpose"` // access, feed, refresh or sealing
 	Algorithm string     `json:"algorithm"`
 	State     string     `json:"state"` // announced, active, retiring or revoked
 	CreatedAt time.Time  `json:"created_at"`
@@ -151,7 +151,7 @@ type KeyList struct {
 // KeyRotate is the body of POST /v1/admin/keys/rotate.
 type KeyRotate struct {
 	Purpose   string `json:"purpose"`
-	Algorithm string `json:"algorithm,omitempty"` // empty: ES256, or HS256 for refresh
+	Algorithm string `json:"algorithm,omitempty"` // empty: ES256, HS256 for refresh, or ECDH-ES for sealing
 	Now       bool   `json:"now,omitempty"`       // it signs at once, without being announced
 }
 
@@ -194,6 +194,9 @@ type API struct {
 	Default     bool            `json:"default,omitempty"`   // what a log-in gets that names none
 	Claims      json.RawMessage `json:"claims,omitempty"`    // template of custom claims
 	BuiltIn     bool            `json:"built_in,omitempty"`  // the server's own, which is never changed
+
+	EncryptionKey json.RawMessage `json:"encryption_key,omitempty"` // public JWK that its tokens are encrypted for; absent: they are only signed
+	Opaque        bool            `json:"opaque,omitempty"`         // its tokens are encrypted for the server, which the API asks about them
 }
 
 // APIList answers GET /v1/admin/apis.
@@ -211,6 +214,9 @@ type APICreate struct {
 	Algorithm   string          `json:"algorithm,omitempty"`
 	Default     bool            `json:"default,omitempty"`
 	Claims      json.RawMessage `json:"claims,omitempty"`
+
+	EncryptionKey json.RawMessage `json:"encryption_key,omitempty"` // public JWK with "alg"
+	Opaque        bool            `json:"opaque,omitempty"`         // not together with encryption_key
 }
 
 // APIPatch is the body of PATCH /v1/admin/apis/{audience}; what is absent stays
@@ -222,6 +228,9 @@ type APIPatch struct {
 	Algorithm   *string          `json:"algorithm,omitempty"`
 	Default     *bool            `json:"default,omitempty"`
 	Claims      *json.RawMessage `json:"claims,omitempty"` // {} takes the template away
+
+	EncryptionKey *json.RawMessage `json:"encryption_key,omitempty"` // {} takes the key away: tokens are only signed
+	Opaque        *bool            `json:"opaque,omitempty"`
 }
 
 // Role gives permissions to the accounts and apps that hold it.

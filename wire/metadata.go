@@ -28,4 +28,5 @@ type Metadata struct {
 
 	RevocationsURI     string `json:"jotsmith_revocations_uri,omitempty"`
 	RevocationsJWKSURI string `json:"jotsmith_revocations_jwks_uri,omitempty"`
+	SealingJWKSURI     string `json:"jotsmith_sealing_jwks_uri,omitempty"` // public keys that encrypt what only the issuer opens
 }

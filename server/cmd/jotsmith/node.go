@@ -263,6 +263,7 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Issuer:      c.Issuer,
 		Catalog:     n.catalog,
 		Keys:        n.ring.Keys(keyring.Access),
+		Opens:       n.ring.Opens(),
 		Revocations: n.feed.Local(),
 		Sessions:    n.sessions,
 		Apps:        n.apps,

@@ -40,10 +40,14 @@ func (s *Service) RevokeToken(ctx context.Context, caller Caller, text string) (
 		}
 		return string(id), s.EndSession(ctx, caller, id)
 	}
-	v, err := jwt.NewVerifier(jwt.Policy{
+	p := jwt.Policy{
 		Issuer: s.c.Issuer, Keys: s.c.Ring.Keys(keyring.Access), CacheSize: -1,
 		DangerouslyAcceptAnyAudience: true, DangerouslyIgnoreRevocation: true,
-	})
+	}
+	if strings.Count(text, ".") == 4 { // a JWE (RFC 7516 §7.1); whatever may be revoked may be opened first
+		p.Decryption = s.c.Ring.Opens()
+	}
+	v, err := jwt.NewVerifier(p)
 	if err != nil {
 		return "", fmt.Errorf("revoking a token: %w", err)
 	}

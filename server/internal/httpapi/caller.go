@@ -24,7 +24,8 @@ type AuthConfig struct {
 	Issuer      string
 	Catalog     *catalog.Live // whose APIs' tokens are judged
 	Keys        jwt.Keys
-	Revocations jwt.Revocations // this node's own view
+	Opens       jwt.DecryptionKeys // what opaque tokens are encrypted for
+	Revocations jwt.Revocations    // this node's own view
 	Sessions    *session.Service
 	Apps        *app.Service
 	Now         func() time.Time // the store's time; nil means time.Now
@@ -38,19 +39,11 @@ type Authenticator struct {
 	verifiers atomic.Pointer[verifiers]
 }
 
-// verifiers are made for the APIs of one catalog.
-type verifiers struct {
-	catalog *catalog.Catalog
-	judge   *jwt.Verifier
-	live    *guard.Guard // judge, for requests
-	genuine *guard.Guard
-}
-
 // NewAuthenticator checks c and reports every fault at once.
 func NewAuthenticator(c AuthConfig) (*Authenticator, error) {
 	var faults []error
-	if c.Sessions == nil || c.Apps == nil {
-		faults = append(faults, errors.New("no sessions or no apps"))
+	if c.Sessions == nil || c.Apps == nil || c.Opens == nil {
+		faults = append(faults, errors.New("no sessions, no apps or no keys that open opaque tokens"))
 	}
 	a := &Authenticator{c: c}
 	var now *catalog.Catalog
@@ -63,44 +56,6 @@ func NewAuthenticator(c AuthConfig) (*Authenticator, error) {
 	}
 	a.verifiers.Store(v)
 	return a, nil
-}
-
-func (a *Authenticator) verifiersFor(c *catalog.Catalog) (*verifiers, error) {
-	p := jwt.Policy{Issuer: a.c.Issuer, Keys: a.c.Keys, Revocations: a.c.Revocations, Now: a.c.Now}
-	if c != nil {
-		p.Audiences = c.Audiences()
-	}
-	live, judge, err1 := newGuard(p)
-	p.Revocations = nil
-	p.DangerouslyIgnoreRevocation = true
-	p.DangerouslyIgnoreExpiry = true
-	p.CacheSize = -1
-	genuine, _, err2 := newGuard(p)
-	return &verifiers{c, judge, live, genuine}, errors.Join(err1, err2)
-}
-
-// newGuard makes a guard that has nothing to fetch, and so nothing to close.
-func newGuard(p jwt.Policy) (*guard.Guard, *jwt.Verifier, error) {
-	v, err := jwt.NewVerifier(p)
-	if err != nil {
-		return nil, nil, err
-	}
-	g, err := guard.NewLazy(guard.Config{Verifier: v})
-	return g, v, err
-}
-
-// verify answers the verifiers for the APIs that are registered now.
-func (a *Authenticator) verify() (*verifiers, error) {
-	now, v := a.c.Catalog.Now(), a.verifiers.Load()
-	if v.catalog == now {
-		return v, nil
-	}
-	v, err := a.verifiersFor(now)
-	if err != nil {
-		return nil, fmt.Errorf("verifying for the APIs that are registered now: %w", err)
-	}
-	a.verifiers.Store(v)
-	return v, nil
 }
 
 // A Caller is who sent a token that is good: somebody whose session stands, or
@@ -140,11 +95,11 @@ func (a *Authenticator) Caller(c *Call, r *http.Request) (Caller, error) {
 
 // Anybody authenticates a request of an account or an app.
 func (a *Authenticator) Anybody(c *Call, r *http.Request) (Caller, error) {
-	v, err := a.verify()
+	v, err := a.forNow()
 	if err != nil {
 		return Caller{}, err
 	}
-	t, err := v.live.Check(r)
+	t, err := v.check(r)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -159,11 +114,11 @@ func (a *Authenticator) Anybody(c *Call, r *http.Request) (Caller, error) {
 // Judge is Caller for a compact string from elsewhere. An error that wraps
 // none of the verdicts of package jwt says nothing about the token.
 func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, error) {
-	v, err := a.verify()
+	v, err := a.forNow()
 	if err != nil {
 		return Caller{}, err
 	}
-	t, err := v.judge.Verify(ctx, compact)
+	t, err := v.verify(ctx, compact)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -204,11 +159,11 @@ func (a *Authenticator) appStands(ctx context.Context, t *jwt.Token) (Caller, er
 // Genuine is Caller without asking whether the token has expired or its session
 // has ended. It is enough for ending that session and for nothing else.
 func (a *Authenticator) Genuine(c *Call, r *http.Request) (*jwt.Token, error) {
-	v, err := a.verify()
+	v, err := a.forNow()
 	if err != nil {
 		return nil, err
 	}
-	t, err := v.genuine.Check(r)
+	t, err := v.genuine.of(r).Check(r)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func open(t testing.TB, o options) *node {
 	go func() { defer close(stopped); publisher.Run(running) }()
 	t.Cleanup(func() { stop(); <-stopped })
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
-		Issuer: issuer, Catalog: n.catalog, Apps: n.apps, Keys: n.ring.Keys(keyring.Access),
+		Issuer: issuer, Catalog: n.catalog, Apps: n.apps, Keys: n.ring.Keys(keyring.Access), Opens: n.ring.Opens(),
 		Revocations: publisher.Local(), Sessions: n.sessions, Now: n.clock,
 	})
 	must(err)

@@ -65,6 +65,7 @@ var answers = []struct {
 	{jwt.ErrAlgorithm, wire.CodeTokenInvalid},
 	{jwt.ErrUnknownKey, wire.CodeTokenInvalid},
 	{jwt.ErrSignature, wire.CodeTokenInvalid},
+	{jwt.ErrDecrypt, wire.CodeTokenInvalid},
 	{jwt.ErrType, wire.CodeTokenInvalid},
 	{jwt.ErrIssuer, wire.CodeTokenInvalid},
 	{jwt.ErrAudience, wire.CodeTokenInvalid},

@@ -60,8 +60,13 @@ func (r *Ring) Opens() jwt.DecryptionKeys { return opens{r} }
 type opens struct{ ring *Ring }
 
 func (o opens) Key(ctx context.Context, kid string) (jwk.Decrypter, error) {
-	if kid == "" { // what is sealed here always says its key
-		return nil, jwk.ErrUnknownKey
+	var key jwk.Decrypter
+	err := error(jwk.ErrUnknownKey)
+	if kid != "" { // what is sealed here always says its key
+		key, err = o.ring.view.Load().opens.Key(ctx, kid)
 	}
-	return o.ring.view.Load().opens.Key(ctx, kid)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it is none of this server's; what is encrypted for an API's own key, only that API can open", err)
+	}
+	return key, nil
 }

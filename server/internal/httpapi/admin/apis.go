@@ -46,6 +46,7 @@ func (s server) createAPI(c *httpapi.Call, r *http.Request, by admin.Caller) err
 	err := c.ReadJSON(r, httpapi.Members{
 		"audience": &in.Audience, "name": &in.Name, "permissions": &in.Permissions, "life": &in.Life,
 		"algorithm": &in.Algorithm, "default": &in.Default, "claims": &in.Claims,
+		"encryption_key": &in.EncryptionKey, "opaque": &in.Opaque,
 	})
 	if err != nil {
 		return err
@@ -53,6 +54,7 @@ func (s server) createAPI(c *httpapi.Call, r *http.Request, by admin.Caller) err
 	a, err := s.admin.SaveAPI(r.Context(), by, catalog.API{
 		Audience: in.Audience, Name: in.Name, Permissions: in.Permissions, Life: seconds(in.Life),
 		Algorithm: jwk.Algorithm(in.Algorithm), Default: in.Default, Claims: template(in.Claims),
+		EncryptionKey: template(in.EncryptionKey), Opaque: in.Opaque,
 	})
 	if err != nil {
 		return err
@@ -75,6 +77,7 @@ func (s server) changeAPI(c *httpapi.Call, r *http.Request, by admin.Caller) err
 	err := c.ReadJSON(r, httpapi.Members{
 		"name": &in.Name, "permissions": &in.Permissions, "life": &in.Life,
 		"algorithm": &in.Algorithm, "default": &in.Default, "claims": &in.Claims,
+		"encryption_key": &in.EncryptionKey, "opaque": &in.Opaque,
 	})
 	if err != nil {
 		return err
@@ -92,6 +95,10 @@ func (s server) changeAPI(c *httpapi.Call, r *http.Request, by admin.Caller) err
 		if in.Claims != nil {
 			a.Claims = template(*in.Claims)
 		}
+		if in.EncryptionKey != nil {
+			a.EncryptionKey = template(*in.EncryptionKey)
+		}
+		set(&a.Opaque, in.Opaque)
 	})
 	if err != nil {
 		return err
@@ -110,6 +117,7 @@ func apiOf(a catalog.API) wire.API {
 	return wire.API{
 		Audience: a.Audience, Name: a.Name, Permissions: append([]string{}, a.Permissions...), Life: int64(a.Life.Seconds()),
 		Algorithm: string(a.Algorithm), Default: a.Default, Claims: a.Claims, BuiltIn: a.BuiltIn,
+		EncryptionKey: a.EncryptionKey, Opaque: a.Opaque,
 	}
 }
 
@@ -119,13 +127,13 @@ func seconds(n int64) time.Duration {
 	return time.Duration(min(n, most)) * time.Second
 }
 
-// template is nil for an empty object.
-func template(claims json.RawMessage) json.RawMessage {
+// template is nil for an empty object, which stands for none.
+func template(object json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
-	if json.Unmarshal(claims, &members) == nil && len(members) == 0 {
+	if json.Unmarshal(object, &members) == nil && len(members) == 0 {
 		return nil
 	}
-	return claims
+	return object
 }
 
 func set[T any](to, from *T) {

@@ -34,6 +34,7 @@ func (s server) listKeys(c *httpapi.Call, r *http.Request, by admin.Caller) erro
 // usual is the algorithm of each purpose where none is named.
 var usual = map[string]jwk.Algorithm{
 	keyring.Access: jwk.ES256, keyring.Feed: keyring.FeedAlgorithm, keyring.Refresh: keyring.RefreshAlgorithm,
+	keyring.Sealing: keyring.SealingAlgorithm,
 }
 
 func (s server) rotateKey(c *httpapi.Call, r *http.Request, by admin.Caller) error {
@@ -43,7 +44,7 @@ func (s server) rotateKey(c *httpapi.Call, r *http.Request, by admin.Caller) err
 	}
 	alg, known := usual[in.Purpose]
 	if !known {
-		return httpapi.Refuse(wire.CodeInvalidRequest, "purpose is access, feed or refresh", nil)
+		return httpapi.Refuse(wire.CodeInvalidRequest, "purpose is access, feed, refresh or sealing", nil)
 	}
 	if in.Algorithm != "" {
 		alg = jwk.Algorithm(in.Algorithm)

@@ -111,7 +111,7 @@ func open(t testing.TB) *node {
 	must(publisher.Look(t.Context()))
 	n.feed, n.catalog = publisher, registered
 	auth, err := httpapi.NewAuthenticator(httpapi.AuthConfig{
-		Issuer: issuer, Catalog: registered, Keys: ring.Keys(keyring.Access), Revocations: publisher.Local(), Sessions: n.sessions, Apps: n.apps,
+		Issuer: issuer, Catalog: registered, Keys: ring.Keys(keyring.Access), Opens: ring.Opens(), Revocations: publisher.Local(), Sessions: n.sessions, Apps: n.apps,
 	})
 	must(err)
 	verifier, err := jwt.NewVerifier(jwt.Policy{

@@ -12,6 +12,8 @@
 package forward
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -94,9 +96,11 @@ func (a answerer) answer(c *httpapi.Call, r *http.Request) error {
 	if len(roles) > 0 {
 		h[HeaderRoles] = []string{strings.Join(roles, ",")}
 	}
-	_, rest, _ := strings.Cut(compact, ".")
-	claims, _, _ := strings.Cut(rest, ".") // as they were signed
-	h[HeaderClaims] = []string{claims}
+	claims, err := jwt.Decode[json.RawMessage](t) // as they were signed
+	if err != nil {
+		return err
+	}
+	h[HeaderClaims] = []string{base64.RawURLEncoding.EncodeToString(claims)}
 	c.WriteHeader(http.StatusOK)
 	return nil
 }

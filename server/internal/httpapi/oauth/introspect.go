@@ -69,8 +69,8 @@ func (d Deps) asking(c *httpapi.Call, r *http.Request) (form url.Values, subject
 // verdict says whether err says something about the token.
 func verdict(err error) bool {
 	return slices.ContainsFunc([]error{
-		jwt.ErrMalformed, jwt.ErrAlgorithm, jwt.ErrUnknownKey, jwt.ErrSignature, jwt.ErrType, jwt.ErrIssuer,
-		jwt.ErrAudience, jwt.ErrNotYetValid, jwt.ErrExpired, jwt.ErrRevoked,
+		jwt.ErrMalformed, jwt.ErrAlgorithm, jwt.ErrUnknownKey, jwt.ErrSignature, jwt.ErrDecrypt, jwt.ErrType,
+		jwt.ErrIssuer, jwt.ErrAudience, jwt.ErrNotYetValid, jwt.ErrExpired, jwt.ErrRevoked,
 	}, func(reason error) bool { return errors.Is(err, reason) })
 }
 

@@ -59,6 +59,7 @@ const MaxAge = 5 * time.Minute
 const (
 	pathJWKS        = "/.well-known/jwks.json"
 	pathFeedJWKS    = "/.well-known/jotsmith-revocations-jwks.json"
+	pathSealingJWKS = "/.well-known/jotsmith-sealing-jwks.json"
 	pathToken       = "/oauth/token"
 	pathRevoke      = "/oauth/revoke"
 	pathIntrospect  = "/oauth/introspect"
@@ -69,6 +70,7 @@ const (
 //
 //	GET  /.well-known/jwks.json                        200 304
 //	GET  /.well-known/jotsmith-revocations-jwks.json   200 304
+//	GET  /.well-known/jotsmith-sealing-jwks.json       200 304
 //	GET  /.well-known/oauth-authorization-server       200
 //	GET  /.well-known/openid-configuration             200
 //	POST /oauth/token                                  200
@@ -86,6 +88,7 @@ func Routes(mux httpapi.Router, d Deps) {
 	}
 	httpapi.Handle(mux, "GET "+pathJWKS, 0, d.keys(keyring.Access))
 	httpapi.Handle(mux, "GET "+pathFeedJWKS, 0, d.keys(keyring.Feed))
+	httpapi.Handle(mux, "GET "+pathSealingJWKS, 0, d.keys(keyring.Sealing))
 	metadata := metadata(d.Issuer)
 	httpapi.Handle(mux, "GET "+wire.PathMetadata, 0, metadata)
 	httpapi.Handle(mux, "GET "+wire.PathOpenIDMetadata, 0, metadata)
@@ -164,6 +167,7 @@ func metadata(issuer string) httpapi.Handler {
 		IntrospectionAuthMethodsSupported: append(authMethods[:2:2], "Bearer"), // RFC 8414 §2: or an access token type
 		RevocationsURI:                    base + pathRevocations,
 		RevocationsJWKSURI:                base + pathFeedJWKS,
+		SealingJWKSURI:                    base + pathSealingJWKS,
 	})
 	return func(c *httpapi.Call, _ *http.Request) error {
 		public(c)
