@@ -22,10 +22,11 @@ import (
 )
 
 type devCmd struct {
-	Addr    string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the token server listens (${default}); port 0 takes a free one."`
-	APIAddr string `name:"api-addr" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the example API listens (${default})."`
-	Data    string `placeholder:"DIR" help:"Keep everything in this directory. By default it is thrown away at the end."`
-	JSON    bool   `help:"Print one line of JSON when ready, and nothing else."`
+	Addr    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the token server listens (${default}); port 0 takes a free one."`
+	APIAddr string   `name:"api-addr" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the example API listens (${default})."`
+	Origin  []string `placeholder:"ORIGIN" help:"An origin whose pages may log people in with cookies, such as http://localhost:3000; repeatable."`
+	Data    string   `placeholder:"DIR" help:"Keep everything in this directory. By default it is thrown away at the end."`
+	JSON    bool     `help:"Print one line of JSON when ready, and nothing else."`
 }
 
 func (devCmd) Help() string {
@@ -70,6 +71,9 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 			return hint(fmt.Errorf("%s %s is not on loopback, and dev shows its passwords and has no TLS", flag, addr), "to serve others, use 'jotsmith serve'")
 		}
 	}
+	if err := checkOrigins(cmd.Origin); err != nil {
+		return usageError{err}
+	}
 	dir, remove, err := cmd.directory()
 	if err != nil {
 		return err
@@ -98,6 +102,7 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 		Issuer:   issuer,
 		APIs:     []catalog.API{{Audience: tasksAudience}},
 		Roles:    devRoles,
+		Origins:  cmd.Origin,
 		Loopback: true,
 		Log:      log,
 	})

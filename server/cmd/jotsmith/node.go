@@ -28,13 +28,13 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/shared"
-	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
 )
 
 // A nodeConfig is all that a token server depends on. Zero times mean the
 // defaults of the packages that they are for.
 type nodeConfig struct {
 	Dir     *dataDir // locked; the node does not close it
+	Store   string   // URL of a database; "" is the file in Dir
 	RootKey rootKeySource
 
 	RootKeyMade func(path string) // told where a root key was made; may be nil
@@ -52,6 +52,10 @@ type nodeConfig struct {
 
 	Loopback       bool           // listens on loopback only, so that it answers local names only
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	RateExempt     []netip.Prefix // whose requests are not counted
+
+	Origins      []string // of pages that may call the routes for browsers, beside the issuer's own
+	AccessCookie bool     // log-ins with cookies get the access token in one too
 
 	DangerouslyAcceptClock bool
 	Log                    *slog.Logger
@@ -61,14 +65,14 @@ type nodeConfig struct {
 // Routes and listeners are added by who runs it.
 type node struct {
 	config   nodeConfig
-	store    *sqlite.Store
+	store    store
 	ring     *keyring.Ring
 	catalog  *catalog.Live
 	apps     *app.Service
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
-	feedRate *shared.Memory // how often it is asked for
+	rates    *shared.Memory // how often anybody asks for anything
 	admin    *admin.Service
 	handler  http.Handler
 
@@ -130,23 +134,10 @@ func (n *node) openDomain(ctx context.Context) (err error) {
 // openStore opens the database and the keys in it.
 func (n *node) openStore(ctx context.Context) error {
 	c := n.config
-	_, err := os.Stat(c.Dir.database())
-	root, made, err := c.RootKey.read(errors.Is(err, fs.ErrNotExist))
+	root, err := n.openData(ctx)
 	if err != nil {
 		return err
 	}
-	if made && c.RootKeyMade != nil {
-		c.RootKeyMade(c.RootKey.file)
-	}
-	n.store, err = sqlite.Open(ctx, sqlite.Config{
-		Path:                   c.Dir.database(),
-		Log:                    c.Log,
-		DangerouslyAcceptClock: c.DangerouslyAcceptClock,
-	})
-	if err != nil {
-		return err
-	}
-	n.closes = append(n.closes, n.store.Close)
 	issuer := c.Issuer
 	if c.Offline {
 		issuer = "" // as when the server ran last
@@ -186,6 +177,42 @@ func (n *node) openStore(ctx context.Context) error {
 		return n.store.Record(ctx, audit.Event{Act: "store.accept_clock", Outcome: audit.OK, Actor: operator().Actor})
 	}
 	return nil
+}
+
+// openData opens the database and answers the root keys. A file that does not
+// open is not made, and a database elsewhere is asked before a root key is made
+// for it.
+func (n *node) openData(ctx context.Context) (root keyring.RootKeys, err error) {
+	c := n.config
+	open := func() error {
+		if n.store, err = openStore(ctx, c.Store, c.Dir, c.DangerouslyAcceptClock, c.Log); err == nil {
+			n.closes = append(n.closes, n.store.Close)
+		}
+		return err
+	}
+	var first bool
+	if c.Store != "" {
+		if err := open(); err != nil {
+			return root, err
+		}
+		if first, err = fresh(ctx, n.store); err != nil {
+			return root, err
+		}
+	} else {
+		_, err := os.Stat(c.Dir.database())
+		first = errors.Is(err, fs.ErrNotExist)
+	}
+	root, made, err := c.RootKey.read(first)
+	if err != nil {
+		return root, err
+	}
+	if made && c.RootKeyMade != nil {
+		c.RootKeyMade(c.RootKey.file)
+	}
+	if c.Store == "" {
+		err = open()
+	}
+	return root, err
 }
 
 // offlineIssuer stands where the server never ran.
@@ -229,12 +256,9 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	n.feedRate = shared.NewMemory(feedBuckets, nil)
+	n.rates = shared.NewMemory(0, nil)
 	return n.openSessions()
 }
-
-// feedBuckets are full again within seconds, so that few are kept at once.
-const feedBuckets = 1 << 14
 
 // openSessions makes what a reload makes anew.
 func (n *node) openSessions() (err error) {
@@ -273,7 +297,14 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		return err
 	}
 	mux := http.NewServeMux()
-	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
+	user.Routes(mux, user.Deps{
+		Accounts:     n.accounts,
+		Sessions:     n.sessions,
+		Auth:         auth,
+		Issuer:       c.Issuer,
+		Origins:      c.Origins,
+		AccessCookie: c.AccessCookie,
+	})
 	oauth.Routes(mux, oauth.Deps{
 		Issuer:   c.Issuer,
 		Ring:     n.ring,
@@ -282,7 +313,6 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Catalog:  n.catalog,
 		Sessions: n.sessions,
 		Apps:     n.apps,
-		Limiter:  n.feedRate,
 		Ready:    ready,
 		Draining: n.draining,
 	})
@@ -294,6 +324,9 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Realm:   c.Issuer,
 		Hosts:   n.hosts(),
 		Proxies: c.TrustedProxies,
+		Origins: c.Origins,
+		Limiter: n.rates,
+		Exempt:  c.RateExempt,
 		Log:     c.Log,
 	})
 	return err

@@ -165,7 +165,7 @@ func (n *node) reconfigured(ctx context.Context, c nodeConfig) (http.Handler, er
 	if err := n.catalog.Seed(ctx, c.APIs, c.Roles); err != nil {
 		return nil, err
 	}
-	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, feedRate: n.feedRate, draining: n.draining}
+	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, rates: n.rates, draining: n.draining}
 	if err := next.openSessions(); err != nil {
 		return nil, fmt.Errorf("reloading: %w", err)
 	}

@@ -15,7 +15,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 )
 
 type serveCmd struct {
@@ -26,6 +28,8 @@ type serveCmd struct {
 	Issuer             string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
 	API                []string       `name:"api" sep:" " env:"JOTSMITH_API" placeholder:"AUDIENCE" help:"An API that tokens are made for, registered where it is not yet; repeatable, and the first is the default. None, and none registered: the issuer itself."`
 	Role               []roleFlag     `sep:" " env:"JOTSMITH_ROLE" placeholder:"NAME=SCOPE,SCOPE" help:"The permissions that a role gives, registered where it is not yet; repeatable."`
+	Origin             []string       `sep:" " env:"JOTSMITH_ORIGIN" placeholder:"ORIGIN" help:"An origin whose pages may log people in, such as https://app.example.com; repeatable. The issuer's own may always."`
+	AccessCookie       bool           `env:"JOTSMITH_ACCESS_COOKIE" help:"Log-ins with cookies get the access token in one too, for apps behind a proxy on the issuer's own host."`
 	AccessLife         span           `default:"15m" env:"JOTSMITH_ACCESS_LIFE" placeholder:"TIME" help:"Life of an access token (${default}), at most 24h."`
 	SessionIdle        span           `default:"7d" env:"JOTSMITH_SESSION_IDLE" placeholder:"TIME" help:"A session ends when it was not refreshed for so long (${default}), at most 90d."`
 	SessionMax         span           `default:"30d" env:"JOTSMITH_SESSION_MAX" placeholder:"TIME" help:"A session ends so long after the log-in (${default}), at most 365d."`
@@ -35,6 +39,7 @@ type serveCmd struct {
 	TLSKey             string         `and:"tls" env:"JOTSMITH_TLS_KEY" placeholder:"PATH" help:"The certificate's private key, PEM."`
 	BehindProxy        bool           `env:"JOTSMITH_BEHIND_PROXY" help:"A proxy in front of this server does TLS."`
 	TrustedProxy       []netip.Prefix `sep:" " env:"JOTSMITH_TRUSTED_PROXY" placeholder:"CIDR" help:"Addresses of that proxy, whose X-Forwarded-For is believed; repeatable. Loopback where ADDR is loopback."`
+	RateExempt         []netip.Prefix `sep:" " env:"JOTSMITH_RATE_EXEMPT" placeholder:"CIDR" help:"Addresses whose requests are not counted, such as that of a gateway or a load test; repeatable. Wrong passwords are counted all the same."`
 }
 
 func (serveCmd) Help() string {
@@ -115,7 +120,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 // certificate where there is one.
 func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	local := onLoopback(cmd.Addr)
-	faults := []error{checkAddr(cmd.Addr, "--addr")}
+	faults := []error{checkAddr(cmd.Addr, "--addr"), checkStore(cmd.Store)}
 	switch {
 	case cmd.TLSCert != "" && cmd.BehindProxy:
 		faults = append(faults, errors.New("--behind-proxy says that a proxy does TLS, --tls-cert that this server does: choose one"))
@@ -138,6 +143,7 @@ func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	if cmd.Issuer != "" {
 		faults = append(faults, checkIssuer(cmd.Issuer))
 	}
+	faults = append(faults, checkOrigins(cmd.Origin))
 	if errors.Join(faults...) == nil { // so that the life of tokens is told once
 		apis, roles := cmd.catalog()
 		_, err := catalog.New("https://not.known.yet", apis, roles)
@@ -174,6 +180,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 	}
 	config := nodeConfig{
 		Dir:     dir,
+		Store:   cmd.Store,
 		RootKey: root,
 		RootKeyMade: func(path string) {
 			log.Warn("made a root key; keep a copy of it, apart from backups of the data", "file", path)
@@ -185,7 +192,10 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		PerAccount:             cmd.SessionsPerAccount,
 		Keys:                   cmd.rotation(),
 		Loopback:               onLoopback(cmd.Addr),
+		Origins:                cmd.Origin,
+		AccessCookie:           cmd.AccessCookie,
 		TrustedProxies:         cmd.TrustedProxy,
+		RateExempt:             cmd.RateExempt,
 		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,
 		Log:                    log,
 	}
@@ -229,6 +239,16 @@ func checkIssuer(issuer string) error {
 		return nil
 	}
 	return fmt.Errorf("issuer %q must begin with https://", issuer)
+}
+
+// checkOrigins reports what no browser would send, and what would let in more
+// than one site together with its cookies.
+func checkOrigins(origins []string) error {
+	if len(origins) == 0 {
+		return nil
+	}
+	_, err := guard.NewCORS(httpapi.CORS(origins))
+	return wrap(err, "--origin")
 }
 
 // defaultIssuer names a loopback server by the address it was asked to listen

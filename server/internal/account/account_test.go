@@ -361,7 +361,7 @@ type hangUp struct {
 	cancel func()
 }
 
-func (h *hangUp) Take(ctx context.Context, name string, burst int, every time.Duration) (time.Duration, error) {
+func (h *hangUp) Take(ctx context.Context, name string, burst int, every time.Duration) (int, time.Duration, error) {
 	h.cancel()
 	return h.Limiter.Take(ctx, name, burst, every)
 }

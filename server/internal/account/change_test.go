@@ -156,8 +156,8 @@ func TestOperatorOutrunsPasswordChanges(t *testing.T) {
 // unlimited throttles nobody.
 type unlimited struct{}
 
-func (unlimited) Take(context.Context, string, int, time.Duration) (time.Duration, error) {
-	return 0, nil
+func (unlimited) Take(context.Context, string, int, time.Duration) (int, time.Duration, error) {
+	return 1, 0, nil
 }
 
 func (unlimited) Wait(context.Context, string, int, time.Duration) (time.Duration, error) {

@@ -11,8 +11,9 @@ import (
 type Limiter interface {
 	// Take takes one token out of the bucket of that name, which holds burst
 	// tokens and gets one back each every, or says how long until there is
-	// one. Of many calls at once, exactly as many get a token as there are.
-	Take(ctx context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error)
+	// one; left is how many are in it then. Of many calls at once, exactly as
+	// many get a token as there are.
+	Take(ctx context.Context, name string, burst int, every time.Duration) (left int, wait time.Duration, err error)
 
 	// Wait says what Take would, and takes nothing.
 	Wait(ctx context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error)
@@ -26,6 +27,10 @@ type Limiter interface {
 type Throttled struct {
 	RetryAfter time.Duration
 	Bucket     string // which one was empty, for the log
+
+	// So many wrong passwords that one allows, and one more each Every.
+	Burst int
+	Every time.Duration
 }
 
 func (t *Throttled) Error() string {
@@ -74,7 +79,7 @@ func (s *Service) ask(ctx context.Context, all []bucket) error {
 			return fmt.Errorf("counting log-ins: %w", err)
 		}
 		if wait > 0 {
-			return &Throttled{RetryAfter: wait, Bucket: b.kind}
+			return &Throttled{RetryAfter: wait, Bucket: b.kind, Burst: b.burst, Every: b.every}
 		}
 	}
 	return nil
@@ -85,7 +90,7 @@ func (s *Service) ask(ctx context.Context, all []bucket) error {
 // more are checked than there are tokens.
 func (s *Service) take(ctx context.Context, all []bucket) error {
 	for i, b := range all {
-		wait, err := s.limiter.Take(ctx, b.name, b.burst, b.every)
+		_, wait, err := s.limiter.Take(ctx, b.name, b.burst, b.every)
 		if err == nil && wait == 0 {
 			continue
 		}
@@ -93,7 +98,7 @@ func (s *Service) take(ctx context.Context, all []bucket) error {
 		if err != nil {
 			return fmt.Errorf("counting log-ins: %w", err)
 		}
-		return &Throttled{RetryAfter: wait, Bucket: b.kind}
+		return &Throttled{RetryAfter: wait, Bucket: b.kind, Burst: b.burst, Every: b.every}
 	}
 	return nil
 }

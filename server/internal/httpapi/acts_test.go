@@ -117,9 +117,20 @@ func TestWEB06NoStore(t *testing.T) {
 		n.do("POST", "/v1/logout", nil, a), n.do("GET", "/v1/me", nil, a), n.do("GET", "/nothing", nil), n.do("GET", "/panic", nil),
 	} {
 		h := w.Header()
-		if h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" ||
-			h.Get("Content-Security-Policy") != "default-src 'none'; frame-ancestors 'none'" {
-			t.Errorf("%d %v", w.Code, h)
+		for name, want := range map[string]string{
+			"Cache-Control":                "no-store",
+			"Content-Security-Policy":      "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			"Cross-Origin-Opener-Policy":   "same-origin",
+			"Cross-Origin-Resource-Policy": "same-origin",
+			"Permissions-Policy":           "accelerometer=(), camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+			"Referrer-Policy":              "no-referrer",
+			"Strict-Transport-Security":    "max-age=63072000",
+			"X-Content-Type-Options":       "nosniff",
+			"X-Frame-Options":              "DENY",
+		} {
+			if got := h.Get(name); got != want {
+				t.Errorf("%d: %s: %q, want %q", w.Code, name, got, want)
+			}
 		}
 		if len(h["Set-Cookie"]) > 0 || strings.HasPrefix(h.Get("Content-Type"), "text/html") {
 			t.Errorf("%d %v", w.Code, h)

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -67,6 +68,9 @@ type options struct {
 	Slots int
 	Hash  account.HashParams
 	Quiet bool
+
+	AccessCookie bool
+	Issuer       string // of the routes; default issuer
 }
 
 // open starts a node with the accounts alice (editor), bob (viewer), carol
@@ -127,10 +131,12 @@ func open(t testing.TB, o options) *node {
 	var draining context.Context
 	draining, n.drain = context.WithCancel(context.Background())
 	mux := http.NewServeMux()
-	user.Routes(mux, user.Deps{Accounts: n.accounts, Sessions: n.sessions, Auth: auth})
+	user.Routes(mux, user.Deps{
+		Accounts: n.accounts, Sessions: n.sessions, Auth: auth,
+		Issuer: cmp.Or(o.Issuer, issuer), Origins: o.Config.Origins, AccessCookie: o.AccessCookie,
+	})
 	oauth.Routes(mux, oauth.Deps{
 		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Catalog: n.catalog, Sessions: n.sessions, Apps: n.apps, Draining: draining,
-		Limiter: shared.NewMemory(0, func() time.Time { return time.Time{} }), // nothing comes back
 		Ready: func(ctx context.Context) error {
 			if n.notReady != nil {
 				return n.notReady
@@ -143,7 +149,8 @@ func open(t testing.TB, o options) *node {
 	httpapi.Handle(mux, "GET /forbidden", httpapi.Quick, func(*httpapi.Call, *http.Request) error {
 		return httpapi.Refuse(wire.CodeForbidden, "", nil)
 	})
-	o.Config.Realm, o.Config.Log = issuer, log
+	o.Config.Realm, o.Config.Log = cmp.Or(o.Issuer, issuer), log
+	o.Config.Limiter = shared.NewMemory(0, func() time.Time { return time.Time{} }) // nothing comes back
 	n.handler, err = httpapi.New(mux, o.Config)
 	must(err)
 	for username, roles := range map[string][]string{"alice": {"editor"}, "bob": {"viewer"}, "carol": {"editor"}, "ivy": {"introspector"}} {

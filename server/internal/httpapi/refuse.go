@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -44,6 +45,9 @@ func (r *Refusal) Unwrap() error { return r.Cause }
 func Refuse(code wire.Code, detail string, cause error) error {
 	return &Refusal{Code: code, Detail: detail, Cause: cause}
 }
+
+// ManyTokens refuses a request that carries more than one credential.
+func ManyTokens(which string) error { return fmt.Errorf("%w: %s", guard.ErrManyTokens, which) }
 
 // answers is the whole table from what a domain package says to what the caller
 // is told; the first that fits. What is in doubt, a store that does not
@@ -94,6 +98,9 @@ func classify(err error) *Refusal {
 	if _, ok := errors.AsType[*account.Throttled](err); ok {
 		return &Refusal{Code: wire.CodeRateLimited, Cause: err}
 	}
+	if _, ok := errors.AsType[*overRate](err); ok {
+		return &Refusal{Code: wire.CodeRateLimited, Cause: err}
+	}
 	if d, ok := errors.AsType[*authz.Denied](err); ok {
 		r := &Refusal{Code: wire.CodeForbidden, Cause: err}
 		if d.Scope != "" {
@@ -128,6 +135,9 @@ func (c *Call) refuse(err error) {
 		return
 	}
 	h := c.Header()
+	if t, ok := errors.AsType[*account.Throttled](err); ok {
+		c.tellRate("tries", ratePolicy("tries", t.Burst, t.Every), 0, t.RetryAfter)
+	}
 	if challenge := c.challenge(p, err); challenge != "" {
 		h.Set("WWW-Authenticate", challenge)
 	}
@@ -164,6 +174,8 @@ func (c *Call) challenge(p wire.Problem, err error) string {
 	switch {
 	case p.Code == wire.CodeInvalidClient:
 		return `Basic realm="` + c.shell.Realm + `"` // RFC 6749 §5.2
+	case p.Code == wire.CodeCrossOrigin:
+		return challenge
 	case p.Status == http.StatusForbidden:
 		challenge += `, error="insufficient_scope"`
 		if d, ok := errors.AsType[*authz.Denied](err); ok && d.Scope != "" {
@@ -186,11 +198,13 @@ func (c *Call) challenge(p wire.Problem, err error) string {
 func retryAfter(p wire.Problem, err error) int {
 	switch p.Status {
 	case http.StatusTooManyRequests:
-		seconds := 1
+		wait := time.Second
 		if t, ok := errors.AsType[*account.Throttled](err); ok {
-			seconds = max(1, int((t.RetryAfter+time.Second-1)/time.Second))
+			wait = t.RetryAfter
+		} else if o, ok := errors.AsType[*overRate](err); ok {
+			wait = o.wait
 		}
-		return seconds
+		return max(1, wholeSeconds(wait))
 	case http.StatusServiceUnavailable:
 		if p.Code == wire.CodeStoreBehind {
 			return 60 // somebody has to act

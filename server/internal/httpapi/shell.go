@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -19,12 +20,17 @@ type Config struct {
 	Realm   string         // of challenges (RFC 9110 §11.5): the issuer
 	Hosts   []string       // the only host names, without port, that are answered; none: any
 	Proxies []netip.Prefix // peers whose X-Forwarded-For is believed
+	Origins []string       // of pages that may call the routes for browsers, see guard.CORS
+	Limiter Limiter        // counts requests; nil: nobody does
+	Exempt  []netip.Prefix // addresses whose requests are not counted; their wrong passwords are
 	Log     *slog.Logger   // one line a request
 }
 
 type shell struct {
 	Config
-	mux *http.ServeMux
+	mux      *http.ServeMux
+	browsers http.Handler // mux, for pages of other origins; nil: there are none
+	https    bool
 }
 
 // New wraps a mux whose routes were registered with [Handle].
@@ -42,13 +48,49 @@ func New(mux *http.ServeMux, c Config) (http.Handler, error) {
 			faults = append(faults, fmt.Errorf("trusted proxy %d is no address range", i))
 		}
 	}
+	for i, p := range c.Exempt {
+		if !p.IsValid() {
+			faults = append(faults, fmt.Errorf("exempt address %d is no address range", i))
+		}
+	}
+	s := &shell{Config: c, mux: mux, https: strings.HasPrefix(c.Realm, "https://")}
+	if len(c.Origins) > 0 {
+		cors, err := guard.NewCORS(CORS(c.Origins))
+		if err != nil {
+			faults = append(faults, err)
+		} else {
+			s.browsers = cors.Handler(mux)
+		}
+	}
 	if len(faults) > 0 {
 		return nil, errors.Join(faults...)
 	}
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
 	}
-	return &shell{c, mux}, nil
+	return s, nil
+}
+
+// CORS is what pages of the given origins may do.
+func CORS(origins []string) guard.CORS {
+	return guard.CORS{
+		Origins:        origins,
+		Methods:        []string{http.MethodPatch, http.MethodDelete},
+		ExposedHeaders: []string{"WWW-Authenticate", "Retry-After", "RateLimit", "RateLimit-Policy"},
+		Credentials:    true, // cookies, where a log-in was asked for them
+	}
+}
+
+// forBrowsers says whether pages of listed origins may call a path: what people
+// do for themselves, and the token endpoint (RFC 9700 §2.1 has none at an
+// authorization endpoint). What anybody may read says so itself.
+func forBrowsers(path string) bool {
+	switch path {
+	case "/v1/login", "/v1/refresh", "/v1/refresh/end", "/v1/logout", "/v1/logout-all",
+		"/v1/me", "/v1/me/password", "/v1/sessions", "/oauth/token":
+		return true
+	}
+	return strings.HasPrefix(path, "/v1/sessions/")
 }
 
 const (
@@ -63,7 +105,13 @@ var (
 	closing  = []string{"close"}
 	nosniff  = []string{"nosniff"}
 	noOrigin = []string{"no-referrer"}
-	noPage   = []string{"default-src 'none'; frame-ancestors 'none'"}
+	noPage   = []string{"default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+	noFrame  = []string{"DENY"}
+	alone    = []string{"same-origin"}
+	nothing  = []string{"accelerometer=(), camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"}
+
+	// RFC 6797 §6.1.2 leaves sub-domains to whoever owns them.
+	onlyTLS = []string{"max-age=63072000"}
 )
 
 func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -84,6 +132,13 @@ func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h["X-Content-Type-Options"] = nosniff
 	h["Referrer-Policy"] = noOrigin
 	h["Content-Security-Policy"] = noPage
+	h["X-Frame-Options"] = noFrame
+	h["Cross-Origin-Opener-Policy"] = alone
+	h["Cross-Origin-Resource-Policy"] = alone
+	h["Permissions-Policy"] = nothing
+	if s.https {
+		h["Strict-Transport-Security"] = onlyTLS
+	}
 
 	// A writer that knows no deadlines, as in tests, has none to set.
 	deadline := http.NewResponseController(w)
@@ -101,7 +156,14 @@ func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(Refuse(wire.CodeMisdirectedRequest, "", fmt.Errorf("host %q", clip(r.Host))))
 		return
 	}
-	s.mux.ServeHTTP(c, r)
+	if s.browsers == nil || !forBrowsers(r.URL.Path) {
+		s.mux.ServeHTTP(c, r)
+		return
+	}
+	if r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header["Access-Control-Request-Method"] != nil {
+		c.route = "preflight" // which no route answers
+	}
+	s.browsers.ServeHTTP(c, r)
 }
 
 // Extend gives an answer longer than usual. The time to read counts too: when it
@@ -152,14 +214,7 @@ func (s *shell) clientAddress(r *http.Request) netip.Addr {
 	return client
 }
 
-func (s *shell) trusts(a netip.Addr) bool {
-	for _, p := range s.Proxies {
-		if p.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
+func (s *shell) trusts(a netip.Addr) bool { return contains(s.Proxies, a) }
 
 func parseHop(s string) (netip.Addr, bool) {
 	if a, err := netip.ParseAddr(s); err == nil {

@@ -48,6 +48,7 @@ type Tokens struct {
 	AccessToken  string
 	RefreshToken string
 	ExpiresIn    time.Duration // of the access token
+	RefreshLife  time.Duration // for how long the refresh token is good at most
 	Session      ID
 	Scope        string // granted, space-separated
 	Audience     string
@@ -305,7 +306,8 @@ func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, sc
 	}
 	return Tokens{
 		AccessToken: access, ExpiresIn: life, Session: row.ID,
-		Scope: strings.Join(scopes, " "), Audience: api.Audience, Holder: row.Holder,
+		RefreshLife: min(s.limits.Idle, row.ExpiresAt.Sub(now)),
+		Scope:       strings.Join(scopes, " "), Audience: api.Audience, Holder: row.Holder,
 	}, nil
 }
 

@@ -167,8 +167,9 @@ func (s *Service) EndOwn(ctx context.Context, actor audit.Actor, holder account.
 
 // EndPresented ends the session that a refresh token belongs to, which needs
 // not be the newest. What is no token of a living session is as it was wanted;
-// ErrRefused where client did not begin the session.
-func (s *Service) EndPresented(ctx context.Context, actor audit.Actor, token, client string) error {
+// ErrRefused where the session was begun by another client or another way.
+func (s *Service) EndPresented(ctx context.Context, actor audit.Actor, token string, p Presented, reason string) error {
+	p = p.complete()
 	presented, err := s.minter.parseRefresh(token)
 	if err != nil {
 		return nil
@@ -180,10 +181,10 @@ func (s *Service) EndPresented(ctx context.Context, actor audit.Actor, token, cl
 		return nil
 	case err != nil:
 		return fmt.Errorf("ending session %s: %w", id, err)
-	case row.Client != client || row.Transport != Body:
+	case row.Client != p.Client || row.Transport != p.Transport:
 		return fmt.Errorf("%w: %v", ErrRefused, Foreign)
 	}
-	return s.End(ctx, actor, id, "revoked")
+	return s.End(ctx, actor, id, reason)
 }
 
 // Presented answers the session that a genuine refresh token belongs to.

@@ -24,13 +24,21 @@ import (
 // full, further keys share a small number of buckets with each other. They are
 // then counted more strictly than alone, never less.
 type Memory struct {
-	now     func() time.Time
-	start   time.Time
-	max     int
-	seed    [2]maphash.Seed
+	now    func() time.Time
+	start  time.Time
+	seed   [2]maphash.Seed
+	shards [shards]shard
+}
+
+// shards let that many count at once without waiting for each other.
+const shards = 64
+
+// A shard keeps the buckets of some names.
+type shard struct {
 	mu      sync.Mutex
+	max     int
 	full    map[key]time.Duration // since start, when the bucket is full
-	common  [256]time.Duration
+	common  [256 / shards]time.Duration
 	sweepAt time.Duration
 }
 
@@ -39,7 +47,7 @@ type Memory struct {
 type key [2]uint64
 
 // DefaultBuckets is enough for every bucket that a node's log-ins can keep
-// from being full, since each costs a password hash. It takes about 8 MB.
+// from being full, since each costs a password hash. It takes about 10 MB.
 const DefaultBuckets = 1 << 17
 
 // NewMemory keeps at most buckets; 0 means [DefaultBuckets]. A nil now means
@@ -51,43 +59,43 @@ func NewMemory(buckets int, now func() time.Time) *Memory {
 	if now == nil {
 		now = time.Now
 	}
-	return &Memory{
-		now:   now,
-		start: now(),
-		max:   buckets,
-		seed:  [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()},
-		full:  make(map[key]time.Duration),
+	m := &Memory{now: now, start: now(), seed: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	for i := range m.shards {
+		m.shards[i].max = max(1, buckets/shards)
+		m.shards[i].full = make(map[key]time.Duration)
 	}
+	return m
 }
 
 // Take takes one token out of the bucket of name, which holds burst tokens and
 // gets one back each every. Where there is none, nothing is taken and wait
-// says when there will be one; else wait is 0. The error is always nil.
-func (m *Memory) Take(_ context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error) {
+// says when there will be one; else wait is 0. Either way, left is how many
+// tokens are in it now. The error is always nil.
+func (m *Memory) Take(_ context.Context, name string, burst int, every time.Duration) (left int, wait time.Duration, err error) {
 	k := m.key(name)
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	s := m.lock(k)
+	defer s.mu.Unlock()
 	now := m.now().Sub(m.start)
-	at, known := m.full[k]
-	if !known && !m.room(now) {
-		at := &m.common[k[0]%uint64(len(m.common))]
+	at, known := s.full[k]
+	if !known && !s.room(now) {
+		at := &s.common[k[1]%uint64(len(s.common))]
 		*at, wait = take(*at, now, burst, every)
-		return wait, nil
+		return remaining(*at, now, burst, every), wait, nil
 	}
 	at, wait = take(at, now, burst, every)
-	m.full[k] = at
-	return wait, nil
+	s.full[k] = at
+	return remaining(at, now, burst, every), wait, nil
 }
 
 // Wait says what Take would, and takes nothing.
 func (m *Memory) Wait(_ context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error) {
 	k := m.key(name)
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	s := m.lock(k)
+	defer s.mu.Unlock()
 	now := m.now().Sub(m.start)
-	at, known := m.full[k]
-	if !known && !m.room(now) {
-		at = m.common[k[0]%uint64(len(m.common))]
+	at, known := s.full[k]
+	if !known && !s.room(now) {
+		at = s.common[k[1]%uint64(len(s.common))]
 	}
 	_, wait = take(at, now, burst, every)
 	return wait, nil
@@ -97,17 +105,23 @@ func (m *Memory) Wait(_ context.Context, name string, burst int, every time.Dura
 // bucket that is shared stays taken.
 func (m *Memory) Give(_ context.Context, name string, every time.Duration) error {
 	k := m.key(name)
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	at, known := m.full[k]
+	s := m.lock(k)
+	defer s.mu.Unlock()
+	at, known := s.full[k]
 	switch {
 	case !known:
 	case at-every <= m.now().Sub(m.start):
-		delete(m.full, k)
+		delete(s.full, k)
 	default:
-		m.full[k] = at - every
+		s.full[k] = at - every
 	}
 	return nil
+}
+
+func (m *Memory) lock(k key) *shard {
+	s := &m.shards[k[0]%shards]
+	s.mu.Lock()
+	return s
 }
 
 func take(full, now time.Duration, burst int, every time.Duration) (time.Duration, time.Duration) {
@@ -118,21 +132,27 @@ func take(full, now time.Duration, burst int, every time.Duration) (time.Duratio
 	return next, 0
 }
 
+// remaining is how many tokens are in a bucket that is full at the given time.
+func remaining(full, now time.Duration, burst int, every time.Duration) int {
+	missing := (max(0, full-now) + every - 1) / every
+	return max(0, burst-int(missing))
+}
+
 // room says whether one more bucket may be kept. It drops the full ones first,
 // at most once a second, because it looks at all of them.
-func (m *Memory) room(now time.Duration) bool {
-	if len(m.full) < m.max {
+func (s *shard) room(now time.Duration) bool {
+	if len(s.full) < s.max {
 		return true
 	}
-	if now >= m.sweepAt {
-		m.sweepAt = now + time.Second
-		for k, at := range m.full {
+	if now >= s.sweepAt {
+		s.sweepAt = now + time.Second
+		for k, at := range s.full {
 			if at <= now {
-				delete(m.full, k)
+				delete(s.full, k)
 			}
 		}
 	}
-	return len(m.full) < m.max
+	return len(s.full) < s.max
 }
 
 func (m *Memory) key(name string) key {

@@ -15,7 +15,7 @@ func TestTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(0, nil)
 		take := func() time.Duration {
-			wait, _ := m.Take(t.Context(), "k", 3, time.Minute)
+			_, wait, _ := m.Take(t.Context(), "k", 3, time.Minute)
 			return wait
 		}
 		for i := range 3 {
@@ -34,7 +34,7 @@ func TestTake(t *testing.T) {
 				t.Fatalf("asking took a token: wait %v", wait)
 			}
 		}
-		if wait, _ := m.Take(t.Context(), "other", 3, time.Minute); wait != 0 {
+		if _, wait, _ := m.Take(t.Context(), "other", 3, time.Minute); wait != 0 {
 			t.Fatalf("another bucket: wait %v", wait)
 		}
 		time.Sleep(time.Minute - 1)
@@ -69,7 +69,7 @@ func TestGiveNeverOverfills(t *testing.T) {
 	}
 	taken := 0
 	for range 10 {
-		if wait, _ := m.Take(t.Context(), "k", 3, time.Minute); wait == 0 {
+		if _, wait, _ := m.Take(t.Context(), "k", 3, time.Minute); wait == 0 {
 			taken++
 		}
 	}
@@ -87,7 +87,7 @@ func TestBRT02Atomic(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 1000 {
 		wg.Go(func() {
-			if wait, _ := m.Take(context.Background(), "k", 10, time.Minute); wait == 0 {
+			if _, wait, _ := m.Take(context.Background(), "k", 10, time.Minute); wait == 0 {
 				passed.Add(1)
 			}
 		})
@@ -103,33 +103,62 @@ func TestBRT04BoundedMemory(t *testing.T) {
 	const bound = 1000
 	now := time.Now()
 	m := NewMemory(bound, func() time.Time { return now })
-	hot := func() time.Duration { wait, _ := m.Take(t.Context(), "victim", 2, time.Hour); return wait }
+	hot := func() time.Duration { _, wait, _ := m.Take(t.Context(), "victim", 2, time.Hour); return wait }
 	hot()
 	hot()
 	denied := 0
 	for i := range 1_000_000 {
-		if wait, _ := m.Take(t.Context(), strconv.Itoa(i), 2, time.Hour); wait != 0 {
+		if _, wait, _ := m.Take(t.Context(), strconv.Itoa(i), 2, time.Hour); wait != 0 {
 			denied++
 		}
 	}
-	if len(m.full) > bound {
-		t.Errorf("%d buckets are kept, at most %d", len(m.full), bound)
+	if n := kept(m); n > bound {
+		t.Errorf("%d buckets are kept, at most %d", n, bound)
 	}
 	if hot() == 0 {
 		t.Error("a flood of names made an empty bucket full again")
 	}
-	if most := bound + 2*len(m.common); 1_000_000-denied > most {
+	if most := bound + 2*shards*len(m.shards[0].common); 1_000_000-denied > most {
 		t.Errorf("%d new names passed, at most %d", 1_000_000-denied, most)
 	}
 	now = now.Add(3 * time.Hour)
-	if wait, _ := m.Take(t.Context(), "after", 2, time.Hour); wait != 0 || len(m.full) != 1 {
-		t.Errorf("when all buckets are full again: wait %v, %d kept", wait, len(m.full))
+	if _, wait, _ := m.Take(t.Context(), "after", 2, time.Hour); wait != 0 || kept(m) > bound-bound/shards+1 {
+		t.Errorf("when all buckets are full again: wait %v, %d kept", wait, kept(m))
+	}
+}
+
+func kept(m *Memory) (n int) {
+	for i := range m.shards {
+		n += len(m.shards[i].full)
+	}
+	return n
+}
+
+// What is left is told with each token, and grows with time.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	m := NewMemory(0, func() time.Time { return now })
+	for i, want := range []int{2, 1, 0, 0} {
+		if left, _, _ := m.Take(t.Context(), "k", 3, time.Minute); left != want {
+			t.Errorf("after %d: %d left, want %d", i+1, left, want)
+		}
+	}
+	now = now.Add(90 * time.Second)
+	if left, wait, _ := m.Take(t.Context(), "k", 3, time.Minute); left != 0 || wait != 0 {
+		t.Errorf("a minute and a half later: %d left, wait %v", left, wait)
+	}
+	now = now.Add(time.Hour)
+	if left, _, _ := m.Take(t.Context(), "k", 3, time.Minute); left != 2 {
+		t.Errorf("full again: %d left", left)
 	}
 }
 
 func BenchmarkTake(b *testing.B) {
 	m := NewMemory(0, nil)
-	for b.Loop() {
-		m.Take(b.Context(), "strict\x00alice\x00192.0.2.0/24", 10, time.Nanosecond)
-	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			m.Take(b.Context(), "strict\x00alice\x00192.0.2.0/24", 10, time.Nanosecond)
+		}
+	})
 }

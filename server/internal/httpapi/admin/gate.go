@@ -52,6 +52,9 @@ func NewGate(c GateConfig) (Gate, error) {
 		if err != nil {
 			return admin.Caller{}, err
 		}
+		if err := call.Take(r, httpapi.Admin, who.Subject()); err != nil {
+			return admin.Caller{}, err
+		}
 		actor := call.Actor(r, who.Account.ID, who.Account.Username)
 		if who.App != nil {
 			actor.Kind, actor.ID, actor.Name = audit.KindApp, string(who.App.ID), who.App.Name

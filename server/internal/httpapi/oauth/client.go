@@ -48,6 +48,23 @@ func readForm(c *httpapi.Call, r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
+// asked reads a request to an OAuth endpoint and authenticates its client. It is
+// counted by its address, and by the app where it is one.
+func (d Deps) asked(c *httpapi.Call, r *http.Request) (url.Values, client, error) {
+	if err := c.TakeAddress(r, httpapi.Address); err != nil {
+		return nil, client{}, err
+	}
+	form, err := readForm(c, r)
+	if err != nil {
+		return nil, client{}, err
+	}
+	who, err := d.client(c, r, form)
+	if err == nil && who.app != nil {
+		err = c.Take(r, httpapi.Client, who.id)
+	}
+	return form, who, err
+}
+
 // basic says whether a request authenticates a client in its header.
 func basic(r *http.Request) bool {
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")

@@ -3,15 +3,12 @@ package oauth
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/jotsmith/jotsmith/revocation"
-	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
@@ -22,7 +19,7 @@ import (
 // revocations answers the feed: ?after=CURSOR asks for what followed, and
 // &wait=SECONDS waits for that, at most [feed.MaxWait].
 func (d Deps) revocations(c *httpapi.Call, r *http.Request) error {
-	if err := d.mayFollow(r.Context(), c.Address); err != nil {
+	if err := c.TakeAddress(r, httpapi.Feed); err != nil {
 		return err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -46,31 +43,6 @@ func (d Deps) revocations(c *httpapi.Call, r *http.Request) error {
 		return doubt(err)
 	}
 	c.Bytes(http.StatusOK, revocation.MediaType, []byte(body))
-	return nil
-}
-
-// How often one address prefix may ask for the feed: ten thousand times at
-// once, and a thousand times a second from then on. A follower asks once for
-// each revocation while they come one by one, and else every 25 s; so this is
-// far beyond what hundreds of guards behind one address need, and a small part
-// of what a node can answer.
-const (
-	feedBurst = 10_000
-	feedEvery = time.Millisecond
-)
-
-func (d Deps) mayFollow(ctx context.Context, from netip.Addr) error {
-	if d.Limiter == nil {
-		return nil
-	}
-	origin := account.Origin(from)
-	wait, err := d.Limiter.Take(ctx, origin.String(), feedBurst, feedEvery)
-	switch {
-	case err != nil:
-		return fmt.Errorf("counting who asks for the feed: %w", err)
-	case wait > 0:
-		return httpapi.Refuse(wire.CodeRateLimited, "", fmt.Errorf("the feed is asked for too often from %v", origin))
-	}
 	return nil
 }
 

@@ -21,8 +21,14 @@ import (
 // which only one for this server's administration can: whoever runs some other
 // API has the tokens of all who call it, and could ask with one of theirs.
 func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
+	if err := c.TakeAddress(r, httpapi.Address); err != nil {
+		return err
+	}
 	form, subject, anybody, err := d.asking(c, r)
 	if err != nil {
+		return err
+	}
+	if err := c.Take(r, httpapi.Client, subject); err != nil {
 		return err
 	}
 	token := form.Get("token")

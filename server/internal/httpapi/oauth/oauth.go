@@ -23,7 +23,7 @@ import (
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// Deps is what the routes work with. All but Limiter and Draining are required.
+// Deps is what the routes work with. All but Draining are required.
 type Deps struct {
 	Issuer   string
 	Ring     *keyring.Ring
@@ -33,22 +33,12 @@ type Deps struct {
 	Sessions *session.Service
 	Apps     *app.Service
 
-	// Limiter counts how often the feed is asked, by where from; nil: not.
-	Limiter Limiter
-
 	// Ready says why the server cannot work now.
 	Ready func(ctx context.Context) error
 
 	// Draining ends when the server begins to stop: whoever waits for news of
 	// the feed is answered then, and the server is not ready any more.
 	Draining context.Context
-}
-
-// A Limiter counts in buckets; see shared.Memory.
-type Limiter interface {
-	// Take takes one token out of the bucket of that name, which holds burst
-	// tokens and gets one back each every, or says how long until there is one.
-	Take(ctx context.Context, name string, burst int, every time.Duration) (wait time.Duration, err error)
 }
 
 // MaxAge is how long anybody may cache a key set. Keys must be announced for

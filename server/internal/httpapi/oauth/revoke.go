@@ -14,11 +14,7 @@ import (
 // ends alone. What is no good token of this server is as it was wanted (§2.2);
 // another client's is refused (§2.1).
 func (d Deps) revoke(c *httpapi.Call, r *http.Request) error {
-	form, err := readForm(c, r)
-	if err != nil {
-		return err
-	}
-	who, err := d.client(c, r, form)
+	form, who, err := d.asked(c, r)
 	if err != nil {
 		return err
 	}
@@ -27,7 +23,7 @@ func (d Deps) revoke(c *httpapi.Call, r *http.Request) error {
 	case token == "":
 		return httpapi.Refuse(wire.CodeInvalidRequest, "the parameter token is required, once", nil)
 	case strings.HasPrefix(token, session.RefreshPrefix): // whatever token_type_hint says
-		err = refusal(d.Sessions.EndPresented(r.Context(), who.actor, token, who.id))
+		err = refusal(d.Sessions.EndPresented(r.Context(), who.actor, token, session.Presented{Client: who.id}, "revoked"))
 	default:
 		err = d.revokeAccess(r, who, token)
 	}

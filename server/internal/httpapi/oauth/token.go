@@ -22,11 +22,7 @@ var grants = []string{grantClient, grantRefresh}
 
 // token implements the token endpoint (RFC 6749 §3.2).
 func (d Deps) token(c *httpapi.Call, r *http.Request) error {
-	form, err := readForm(c, r)
-	if err != nil {
-		return err
-	}
-	who, err := d.client(c, r, form)
+	form, who, err := d.asked(c, r)
 	if err != nil {
 		return err
 	}
@@ -75,6 +71,11 @@ func (d Deps) grantRefresh(c *httpapi.Call, r *http.Request, who client, form ur
 	target, err := target(form)
 	if err != nil {
 		return wire.TokenResponse{}, err
+	}
+	if id, err := d.Sessions.Presented(token); err == nil {
+		if err := c.Take(r, httpapi.Session, string(id)); err != nil {
+			return wire.TokenResponse{}, err
+		}
 	}
 	t, err := d.Sessions.Refresh(r.Context(), who.actor, token, session.Presented{
 		Client: who.id, Transport: session.Body, Audience: target, Scope: form.Get("scope"),

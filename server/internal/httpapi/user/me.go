@@ -23,6 +23,9 @@ func (d Deps) me(c *httpapi.Call, r *http.Request) error {
 // name; anything else in the body is refused.
 func (d Deps) changeMe(c *httpapi.Call, r *http.Request) error {
 	caller, err := d.Auth.Caller(c, r)
+	if err == nil {
+		err = c.Take(r, httpapi.Account, caller.Subject())
+	}
 	if err != nil {
 		return err
 	}
@@ -42,6 +45,9 @@ func (d Deps) changeMe(c *httpapi.Call, r *http.Request) error {
 
 func (d Deps) changePassword(c *httpapi.Call, r *http.Request) error {
 	caller, err := d.Auth.Caller(c, r)
+	if err == nil {
+		err = c.Take(r, httpapi.Password, caller.Subject())
+	}
 	if err != nil {
 		return err
 	}
@@ -72,6 +78,9 @@ const (
 // last id of the answer before; an answer of fewer than limit is the last.
 func (d Deps) list(c *httpapi.Call, r *http.Request) error {
 	caller, err := d.Auth.Caller(c, r)
+	if err == nil {
+		err = c.Take(r, httpapi.Account, caller.Subject())
+	}
 	if err != nil {
 		return err
 	}
@@ -110,6 +119,9 @@ const maxID = 64
 // was wanted; somebody else's does not exist.
 func (d Deps) end(c *httpapi.Call, r *http.Request) error {
 	caller, err := d.Auth.Caller(c, r)
+	if err == nil {
+		err = c.Take(r, httpapi.Account, caller.Subject())
+	}
 	if err != nil {
 		return err
 	}

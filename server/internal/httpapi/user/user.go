@@ -11,17 +11,28 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/session"
 )
 
-// Deps is what the routes work with. All are required.
+// Deps is what the routes work with. The services and the issuer are required.
 type Deps struct {
 	Accounts *account.Service
 	Sessions *session.Service
 	Auth     *httpapi.Authenticator
+	Issuer   string
+
+	// Origins are those of pages that may use cookies, beside the issuer's own.
+	Origins []string
+
+	// AccessCookie sets the access token as a cookie too, where a log-in asked
+	// for cookies: for a proxy in front of apps on the issuer's own host.
+	AccessCookie bool
+
+	cookies cookies
 }
 
 // Routes registers:
 //
 //	POST   /v1/login          200
 //	POST   /v1/refresh        200
+//	POST   /v1/refresh/end    204
 //	POST   /v1/logout         204
 //	POST   /v1/logout-all     204
 //	GET    /v1/me             200
@@ -30,8 +41,10 @@ type Deps struct {
 //	GET    /v1/sessions       200
 //	DELETE /v1/sessions/{id}  204
 func Routes(mux httpapi.Router, d Deps) {
+	d.cookies = newCookies(d.Issuer, d.Origins, d.AccessCookie)
 	httpapi.Handle(mux, "POST /v1/login", httpapi.Quick, d.login)
-	httpapi.Handle(mux, "POST /v1/refresh", httpapi.Quick, d.refresh)
+	httpapi.Handle(mux, "POST "+pathRefresh, httpapi.Quick, d.refresh)
+	httpapi.Handle(mux, "POST "+pathRefreshEnd, httpapi.Quick, d.refreshEnd)
 	httpapi.Handle(mux, "POST /v1/logout", httpapi.Quick, d.logout)
 	httpapi.Handle(mux, "POST /v1/logout-all", httpapi.Quick, d.logoutAll)
 	httpapi.Handle(mux, "GET /v1/me", httpapi.Quick, d.me)
