@@ -4,10 +4,11 @@
 #   ROTATION  how long keys rotate under load (default 10m)
 #   EFFECTS   times each revoking act is measured (default 100)
 #   TIMINGS   refused log-ins of each kind whose times are compared (default 10000; 25 minutes)
+#   SEALED    times each way to fail at decrypting is tried, whose times are compared (default 10000; 5 minutes)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
+KILLS=${KILLS:-1000} EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -28,6 +29,10 @@ row "time to effect, $EFFECTS times" "every bound held; docs/revocation.md has t
 echo "== whether the time of a refused log-in tells anything"
 (cd server && JOTSMITH_TIMING_PAIRS=$TIMINGS go test -count 1 -timeout 6h -v -run 'TestBRT03TimingTellsNothing' ./e2e/) | tee "$log"
 row "timing of refused log-ins" "$(sed -n 's/^ *timing_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
+
+echo "== whether the time of a failed decryption tells anything"
+JOTSMITH_JWE_TIMING_PAIRS=$SEALED go test -count 1 -timeout 6h -v -run 'TestJWETimingTellsNothing' ./jwe/ | tee "$log"
+row "timing of failed decryption" "$(sed -n 's/^ *timing_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 echo "== keys rotate under load for $ROTATION, and under kill -9"
 (cd server && JOTSMITH_ROTATION=$ROTATION go test -count 1 -timeout 6h -v -run 'TestRotationUnderLoad|TestKillNineWhileKeysRotate' ./e2e/) | tee "$log"

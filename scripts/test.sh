@@ -37,6 +37,7 @@ need gcc gcc # the race detector
 
 # What tokens and keys are exchanged with, in the end-to-end tests.
 want "python3-jwt python3-cryptography" /usr/bin/python3 -c 'import jwt, cryptography'
+want jose command -v jose
 want python3-jwcrypto /usr/bin/python3 -c 'import jwcrypto'
 want python3-flask /usr/bin/python3 -c 'import flask'
 want nginx command -v nginx
