@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 	"log/slog"
@@ -111,6 +112,90 @@ func ExampleCORSPolicy_Handler() {
 	// preflight 204 https://app.example.com
 	// no token  401 https://app.example.com
 	// true
+}
+
+// A cookie is sent by a browser whoever made it send the request, so what could
+// change something must come from our own pages, or from trusted ones.
+func ExampleConfig_cookie() {
+	g := exampleGuard(guard.Config{
+		Cookie:         "__Host-access",
+		TrustedOrigins: []string{"https://app.example.com"},
+		CSRFKey:        []byte("32 random bytes of your own, kept secret"),
+	})
+	mux := http.NewServeMux()
+	mux.Handle("POST /tasks", g.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	var csrf string // for clients that say with no header where they are
+	mux.Handle("GET /csrf", g.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { csrf = g.CSRFToken(guard.Token(r)) }))
+
+	ask := func(method, path, name, value string) int {
+		r := httptest.NewRequest(method, "https://tasks.example.com"+path, nil)
+		r.AddCookie(&http.Cookie{Name: "__Host-access", Value: exampleToken("acc_anna")})
+		r.Header.Set(name, value)
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		return w.Code
+	}
+	fmt.Println("own page    ", ask("POST", "/tasks", "Origin", "https://tasks.example.com"))
+	fmt.Println("trusted page", ask("POST", "/tasks", "Origin", "https://app.example.com"))
+	fmt.Println("any page    ", ask("POST", "/tasks", "Origin", "https://evil.example"))
+	ask("GET", "/csrf", "Accept", "*/*")
+	fmt.Println("CSRF token  ", ask("POST", "/tasks", guard.CSRFHeader, csrf))
+	// Output:
+	// own page     200
+	// trusted page 200
+	// any page     403
+	// CSRF token   200
+}
+
+// A browser's EventSource sends no header, so it is opened with a ticket.
+func ExampleGuard_Tickets() {
+	g := exampleGuard(guard.Config{})
+	mux := http.NewServeMux()
+	mux.Handle("/tickets", g.Tickets())
+	mux.Handle("GET /events", g.Stream(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: hello %s\n\n", guard.Token(r).Subject())
+		// … until <-r.Context().Done(): the token has expired or was revoked.
+	})))
+
+	// const { ticket } = await (await fetch("/tickets", { method: "POST", headers: { Authorization: "Bearer " + token } })).json()
+	r := httptest.NewRequest("POST", "/tickets", nil)
+	r.Header.Set("Authorization", "Bearer "+exampleToken("acc_anna"))
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	var answer struct{ Ticket string }
+	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
+		log.Fatal(err)
+	}
+	// new EventSource("/events?ticket=" + ticket)
+	for range 2 {
+		w = httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("GET", "/events?ticket="+answer.Ticket, nil))
+		fmt.Println(w.Code, w.Header().Get("Content-Type"))
+	}
+	// Output:
+	// 200 text/event-stream
+	// 401 application/problem+json
+}
+
+// Whose account it is stands in the path; administrators see all.
+func ExampleGuard_Handler_self() {
+	self := authz.Self(func(r *http.Request, t *jwt.Token) (bool, error) {
+		return r.PathValue("account") == t.Subject(), nil
+	})
+	mux := http.NewServeMux()
+	mux.Handle("GET /accounts/{account}", exampleGuard(guard.Config{}).HandlerFunc(
+		func(http.ResponseWriter, *http.Request) {}, authz.Any(authz.Role("admin"), self)))
+	for _, account := range []string{"acc_anna", "acc_bob"} {
+		r := httptest.NewRequest("GET", "/accounts/"+account, nil)
+		r.Header.Set("Authorization", "Bearer "+exampleToken("acc_anna"))
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, r)
+		fmt.Printf("%d [%s]\n", w.Code, w.Header().Get("WWW-Authenticate"))
+	}
+	// Output:
+	// 200 []
+	// 403 [Bearer realm="api", error="insufficient_scope", error_description="needs role admin or ownership"]
 }
 
 // exampleGuard is a guard of an issuer in this process.
