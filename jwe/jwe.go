@@ -1,9 +1,45 @@
 // Package jwe encrypts and decrypts JSON Web Encryption (RFC 7516).
 //
-// What is encrypted is secret and whole, and nothing more: whoever has the
-// recipient's public key can have written it. Decryption never authenticates. A
-// token that must be both is signed first and then encrypted (RFC 7519 §5.2),
-// which package jwt does.
+// What is encrypted is secret and whole, and nothing more is known of it: whoever
+// has the recipient's public key can have written it. Decryption never
+// authenticates. A token that must be both is signed first and then encrypted
+// (RFC 7519 §5.2), which package jwt does; package jws is the signed envelope.
+//
+// Each serialization has functions of its own, and none takes what is meant for
+// another, whatever arrives:
+//
+//   - compact, header.key.iv.ciphertext.tag (§7.1), which is what a token is:
+//     [Encrypt], [Decrypt], [Decrypter];
+//   - JSON, flattened or general with several recipients (§7.2): [EncryptJSON],
+//     [DecryptJSON];
+//   - compact with a password (RFC 7518 §4.8), for a file that a person keeps:
+//     [EncryptWithPassword], [DecryptWithPassword]. Nothing else here ever tries
+//     a password, so that nobody can have a server do its iterations.
+//
+// The key decides how it is used: a key of package jwk carries its one key
+// management ("alg") and the content encryptions ("enc") that it allows, and a
+// header that says another is refused. Keys in a header are never looked at.
+//
+// Which algorithm? ECDH-ES+A128KW on P-256 with A256GCM where others must
+// encrypt: every library knows it. RSA-OAEP-256 is for systems that have RSA keys.
+// A256KW is for two ends of one system, which share a key; dir saves the wrapped
+// key in the token, but its key must be replaced before 2³² messages.
+//
+// What is refused, always: RSA1_5, whose padding can be asked for the plaintext;
+// "zip", since a few bytes become a gigabyte and lengths tell of content; "crit",
+// since no extension exists here; base64url with more than one spelling, duplicate
+// members, IVs and tags of other sizes, points off the curve, encrypted keys where
+// none belongs. HPKE is not here yet, nor are keys of 192 bits in a key wrap.
+//
+// Failing to decrypt is one error, [ErrDecrypt], whatever it was that failed, and
+// takes one time: a key that does not unwrap becomes a random one, with which the
+// tag is then found wrong (RFC 7516 §11.5), and no padding is looked at before the
+// tag. [ErrMalformed] and [ErrAlgorithm] tell only what everybody can see.
+//
+// Whoever sees a message learns how long the plaintext is, to the byte with A*GCM.
+//
+// All of this works in Go's FIPS 140-3 mode. Where nothing else is allowed
+// (GODEBUG=fips140=only) X25519 and RSA-OAEP are not.
 package jwe
 
 import (

@@ -1,6 +1,7 @@
-// Package jwk holds keys of JSON Web Signatures (RFC 7517, RFC 7518, RFC 8037)
-// and all that a single key can do: sign, verify, be read and written as a JWK
-// or as PEM, and say its thumbprint (RFC 7638).
+// Package jwk holds keys of JSON Web Signatures and JSON Web Encryption (RFC 7517,
+// RFC 7518, RFC 8037) and all that a single key can do: sign, verify, encrypt,
+// decrypt, be read and written as a JWK or as PEM, and say its thumbprint (RFC
+// 7638).
 //
 // A key carries its one algorithm and its key id from the moment it is made.
 // Nothing ever chooses an algorithm for it afterwards, and no kind of key can
@@ -14,6 +15,20 @@
 //	an HSM, a KMS        FromSigner
 //	a published set      ParseSet; package jwks fetches one and keeps it
 //
+// Keys for encryption are types of their own, and none is ever taken for one that
+// signs, nor the reverse: [EncryptionKey] is the public half of a pair and
+// [DecryptionKey] the private one (RSA-OAEP-256, ECDH-ES); [SharedKey] is symmetric
+// (A*KW, A*GCMKW, dir); [Password] is for files. Each carries its one key
+// management and the content encryptions that it allows. There is no member of a
+// JWK for those: it is for whoever reads the key to say, or they are A256GCM, or
+// what the member "enc" says that is written here.
+//
+//	a new key            GenerateDecryption, GenerateShared
+//	a JWK                ParseDecryption, ParseEncryption, ParseShared
+//	PEM, a certificate   ParseDecryptionPEM, ParseEncryptionPEM
+//	a key of Go's        NewRSADecryption, NewECDHDecryption, NewShared
+//	a published set      ParseEncryptionSet; NewDecryptionSet is whoever publishes it
+//
 // Which algorithm? [ES256] where others must verify: every library knows it, and
 // keys and tokens are small. [EdDSA] is faster to sign and to verify. RS256 and
 // PS256 are for systems that ask for RSA. HS256 is for a secret that never
@@ -23,13 +38,14 @@
 // than their hash or plainly guessable, RSA moduli outside 2048 to 8192 bits or
 // with the ROCA fingerprint, RSA exponents that are even or under 65537, points
 // off their curve or of small order, halves that do not belong together, keys
-// marked for encryption.
+// marked for another use.
 //
 // ECDSA signs with the nonce of RFC 6979, so that no weakness of a random source
 // can give a key away. All of this works in Go's FIPS 140-3 mode.
 //
 // There is no "none", no network and no file in this package. The envelope that
-// is signed is package jws; tokens are package jwt.
+// is signed is package jws, the one that is encrypted package jwe; tokens are
+// package jwt.
 package jwk
 
 import (
