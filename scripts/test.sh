@@ -44,16 +44,17 @@ want nginx command -v nginx
 want haproxy command -v haproxy
 want "ruby ruby-jwt" ruby -e 'require "jwt"'
 want "nodejs npm" command -v npm
-interop=server/e2e/interop
-if command -v npm >/dev/null && ! cmp -s $interop/package-lock.json $interop/node_modules/.installed; then
-	say "installing npm packages"
-	if npm ci --prefix $interop --ignore-scripts --no-audit --no-fund --loglevel=error; then
-		cp $interop/package-lock.json $interop/node_modules/.installed
+want python3-flask /usr/bin/python3 -c 'import flask'
+for packages in server/e2e/interop examples/express; do
+	command -v npm >/dev/null && ! cmp -s $packages/package-lock.json $packages/node_modules/.installed || continue
+	say "installing npm packages ($packages)"
+	if npm ci --prefix $packages --ignore-scripts --no-audit --no-fund --loglevel=error; then
+		cp $packages/package-lock.json $packages/node_modules/.installed
 	else
-		printf 'left out: tests against npm packages; they need npm ci in %s\n' "$interop" >&2
+		printf 'left out: tests against npm packages; they need npm ci in %s\n' "$packages" >&2
 		[ "${CI:-}" != true ] || exit 1
 	fi
-fi
+done
 
 scripts/check.sh
 

@@ -33,6 +33,7 @@ jotsmithtest:      jwk jwt revocation
 examples/hello:    authz guard jwk jwt revocation
 examples/tasks:    authz guard
 examples/tasks/cmd/tasks: examples/tasks guard
+examples/browser:  examples/tasks guard
 `
 
 // never lists what must stay out of reach, even transitively: the token core
