@@ -52,8 +52,8 @@ func unverifiedIssuer(compact string) (string, error) {
 	if !found {
 		return "", nil
 	}
-	issuer, ok := nonEmpty(raw)
-	if !ok {
+	issuer, ok := strictjson.Literal(raw)
+	if !ok || issuer == "" {
 		return "", refuse(ErrMalformed, "claims: \"iss\" has a value of the wrong kind or size")
 	}
 	return issuer, nil
@@ -91,7 +91,7 @@ func isIssuer(name []byte) bool {
 	if bytes.IndexByte(name, '\\') < 0 {
 		return string(name) == `"iss"`
 	}
-	s, ok := strictjson.String(string(name))
+	s, ok := strictjson.Literal(string(name))
 	return ok && s == "iss"
 }
 

@@ -28,7 +28,7 @@ func FuzzFindIssuer(f *testing.F) {
 		if i >= 0 {
 			want, _ = strictjson.String(members[i].Value)
 		}
-		got, _ := strictjson.String(raw)
+		got, _ := strictjson.Literal(raw)
 		if found != (i >= 0) || got != want {
 			t.Fatalf("%q: %q, %v; want %q", text, got, found, want)
 		}

@@ -19,6 +19,19 @@ func String(raw string) (string, bool) {
 	return raw, true
 }
 
+// Literal is String for text of which nothing is known yet, not even that it is
+// one value.
+func Literal(text string) (string, bool) {
+	if text == "" || text[0] != '"' {
+		return "", false
+	}
+	p := parser{text: text}
+	if _, err := p.str(); err != nil || p.pos != len(text) {
+		return "", false
+	}
+	return String(text)
+}
+
 // Strings appends the strings of raw, an array of at most limit strings, to
 // dst. It is false for any other kind of value.
 func Strings(raw string, limit int, dst []string) ([]string, bool) {

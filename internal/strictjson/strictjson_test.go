@@ -158,6 +158,14 @@ func TestString(t *testing.T) {
 		if got, ok := strictjson.String(c.raw); got != c.want || ok != c.ok {
 			t.Errorf("String(%s) = %q, %v", c.raw, got, ok)
 		}
+		if got, ok := strictjson.Literal(c.raw); got != c.want || ok != c.ok {
+			t.Errorf("Literal(%s) = %q, %v", c.raw, got, ok)
+		}
+	}
+	for _, text := range []string{`"`, `"\`, `"\"`[:2], `"\0`, `"\0"`, `"\u00"`, `"\ud800"`, `"a`, `"a""`, `"a" `, ` "a"`, "\"\x00\"", "\"\xff\""} {
+		if got, ok := strictjson.Literal(text); ok {
+			t.Errorf("Literal(%q) = %q", text, got)
+		}
 	}
 }
 
