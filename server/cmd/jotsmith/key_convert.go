@@ -10,7 +10,7 @@ import (
 
 // readingFlags say about a key what it does not say itself.
 type readingFlags struct {
-	Alg   string `default:"" enum:",${algorithms}" placeholder:"ALG" help:"The key's algorithm, where the key does not say it: for RSA in PEM, and for a JWK without \"alg\"."`
+	Alg   string `default:"" enum:",${algorithms},${encryption_algorithms}" placeholder:"ALG" help:"The key's algorithm, where the key does not say it: for RSA in PEM, for a JWK without \"alg\", and for PEM that is for encryption."`
 	KeyID string `name:"key-id" placeholder:"ID" help:"The key's id, where the key does not say it; by default the thumbprint of a key pair."`
 }
 
@@ -36,7 +36,7 @@ func (cmd *keyImportCmd) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	key, err := cmd.reading().signer(text)
+	key, err := cmd.reading().owned(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", keyAt(cmd.File), err)
 	}
@@ -55,9 +55,13 @@ func (keyExportCmd) Help() string {
 }
 
 func (cmd *keyExportCmd) Run(c *console) error {
-	key, err := ownKey(cmd.File, cmd.reading())
+	text, err := readSecretFile(cmd.File, "key", maxKeyFile)
 	if err != nil {
 		return err
+	}
+	key, err := cmd.reading().owned(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", keyAt(cmd.File), err)
 	}
 	return cmd.write(c, key, cmd.Format)
 }
@@ -77,33 +81,52 @@ func (cmd *keyPublicCmd) Run(c *console) error {
 		return hint(usagef("several keys make a key set"), "--format jwks")
 	}
 	var keys []jwk.Verifier
+	var encryption []*jwk.EncryptionKey
 	for _, path := range cmd.Files {
 		text, err := readKeyFile(path, c)
 		if err != nil {
 			return err
 		}
-		key, err := publicHalf(text, cmd.reading())
+		if r := cmd.reading(); r.encrypts(text) {
+			var key *jwk.EncryptionKey
+			key, err = publicEncryptionHalf(text, r)
+			encryption = append(encryption, key)
+		} else {
+			var key *jwk.PublicKey
+			key, err = publicHalf(text, r)
+			keys = append(keys, key)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", keyAt(path), err)
 		}
-		keys = append(keys, key)
 	}
-	switch cmd.Format {
+	switch {
+	case len(keys) > 0 && len(encryption) > 0:
+		return usagef("keys for signatures and keys for encryption make two key sets, so that none is taken for the other")
+	case len(encryption) > 0:
+		return printPublic(c, cmd.Format, encryption[0], func() (any, error) { return jwk.NewEncryptionSet(encryption...) })
+	}
+	return printPublic(c, cmd.Format, keys[0].(*jwk.PublicKey), func() (any, error) { return jwk.NewSet(keys...) })
+}
+
+// printPublic prints one public key, or the set that there is of several.
+func printPublic(c *console, format string, key interface{ PEM() ([]byte, error) }, set func() (any, error)) error {
+	switch format {
 	case "jwks":
-		set, err := jwk.NewSet(keys...)
+		all, err := set()
 		if err != nil {
 			return err
 		}
-		return c.json(set)
+		return c.json(all)
 	case "pem":
-		text, err := keys[0].(*jwk.PublicKey).PEM()
+		text, err := key.PEM()
 		if err != nil {
 			return err
 		}
 		_, err = c.out.Write(text)
 		return err
 	}
-	return c.json(keys[0])
+	return c.json(key)
 }
 
 // publicHalf answers the public key that text is, or whose private key it is.

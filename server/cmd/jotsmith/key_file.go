@@ -218,7 +218,7 @@ func ownKey(path string, r keyReading) (jwk.Signer, error) {
 }
 
 // marshal writes a key as a JWK or as PEM, with its private part.
-func marshal(key jwk.Signer, format string) ([]byte, error) {
+func marshal(key ownedKey, format string) ([]byte, error) {
 	switch key := key.(type) {
 	case *jwk.SecretKey:
 		if format == "pem" {
@@ -231,7 +231,7 @@ func marshal(key jwk.Signer, format string) ([]byte, error) {
 		}
 		return withLine(key.MarshalPrivateJWK())
 	}
-	return nil, fmt.Errorf("a key of type %T cannot be written", key)
+	return marshalEncryption(key, format)
 }
 
 func withLine(text []byte, err error) ([]byte, error) { return append(text, '\n'), err }
@@ -245,14 +245,16 @@ type outFlags struct {
 
 // keyFileJSON is a key in a file as --json prints it.
 type keyFileJSON struct {
-	File       string `json:"file"`
-	Algorithm  string `json:"algorithm"`
-	ID         string `json:"id"`
-	Thumbprint string `json:"thumbprint,omitempty"` // of a shared secret, it would tell a guesser when the guess is right
+	File        string   `json:"file"`
+	Use         string   `json:"use"` // sig or enc
+	Algorithm   string   `json:"algorithm"`
+	Encryptions []string `json:"content_encryptions,omitempty"`
+	ID          string   `json:"id"`
+	Thumbprint  string   `json:"thumbprint,omitempty"` // of a shared secret, it would tell a guesser when the guess is right
 }
 
 // write writes key and tells about it.
-func (f outFlags) write(c *console, key jwk.Signer, format string) error {
+func (f outFlags) write(c *console, key ownedKey, format string) error {
 	text, err := marshal(key, format)
 	if err != nil {
 		return err
@@ -264,15 +266,23 @@ func (f outFlags) write(c *console, key jwk.Signer, format string) error {
 	case err != nil:
 		return fmt.Errorf("writing the key: %w", err)
 	}
-	about := keyFileJSON{File: f.Out, Algorithm: string(key.Algorithm()), ID: key.KeyID()}
+	about, encrypts := aboutEncryption(key)
+	if signer, ok := key.(jwk.Signer); ok {
+		about = keyFileJSON{Use: "sig", Algorithm: string(signer.Algorithm()), ID: key.KeyID()}
+	}
 	if pair, ok := key.(*jwk.PrivateKey); ok {
 		about.Thumbprint = pair.Public().Thumbprint()
 	}
+	about.File = f.Out
 	if f.JSON {
 		return c.json(about)
 	}
 	fmt.Fprintf(c.out, "%s\n  algorithm   %s\n  key id      %s\n", printable(about.File), about.Algorithm, printable(about.ID))
-	if about.Thumbprint == "" {
+	switch {
+	case encrypts && about.Thumbprint == "":
+		fmt.Fprintln(c.out, "Whoever encrypts with this key can decrypt with it: share it with nobody who only sends.")
+		return nil
+	case about.Thumbprint == "":
 		fmt.Fprintln(c.out, "Whoever verifies with this secret can sign with it: share it with nobody who only verifies.")
 		return nil
 	}

@@ -38,7 +38,7 @@ type commands struct {
 	Key        keyCmd        `cmd:"" help:"Make and convert keys in files; list, rotate and revoke those of a server."`
 	Audit      auditCmd      `cmd:"" help:"Read, export and verify the record of what was done."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with a server, and what to do about it."`
-	Token      tokenCmd      `cmd:"" help:"Explain, verify, make or revoke a token."`
+	Token      tokenCmd      `cmd:"" help:"Explain, verify, make, encrypt or revoke a token."`
 	Completion completionCmd `cmd:"" help:"Print a script with which a shell completes commands and flags."`
 	Version    versionCmd    `cmd:"" help:"Say which version this is."`
 	Help       helpCmd       `cmd:"" help:"Explain a command, as --help does."`

@@ -36,19 +36,25 @@ func (f passwordFlags) read(c *console, username string) (password string, gener
 		password, err = firstLine(c.in)
 		return password, false, wrap(err, "reading the password from standard input")
 	case f.PasswordFile != "":
-		file, err := os.Open(f.PasswordFile)
-		if err != nil {
-			return "", false, fmt.Errorf("reading the password: %w", err)
-		}
-		defer file.Close()
-		password, err = firstLine(file)
-		return password, false, wrap(err, "reading the password from "+f.PasswordFile)
+		password, err = passwordIn(f.PasswordFile)
+		return password, false, err
 	case f.asks(c):
 		password, err = askTwice(c, username)
 		return password, false, err
 	}
 	return "", false, hint(errors.New("there is no terminal to ask for a password"),
 		"use --password-stdin, --password-file or --generate-password")
+}
+
+// passwordIn reads the password that is in a file.
+func passwordIn(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	defer file.Close()
+	password, err := firstLine(file)
+	return password, wrap(err, "reading the password from "+path)
 }
 
 // newPassword makes a password of 130 bits that is easy to read out and paste.

@@ -81,7 +81,9 @@ func parse(args []string, c *console) (*commandLine, error) {
 		kong.Writers(c.out, c.err),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
 		kong.Resolvers(l),
-		kong.Vars{"algorithms": algorithms()},
+		kong.Vars{
+			"algorithms": algorithms(), "encryption_algorithms": encryptionAlgorithms(), "content_encryptions": contentEncryptions(),
+		},
 	)
 	if err != nil {
 		return nil, err

@@ -9,10 +9,12 @@ import (
 )
 
 type tokenCmd struct {
-	Inspect inspectCmd     `cmd:"" help:"Explain a token, without verifying it."`
-	Verify  verifyCmd      `cmd:"" help:"Verify a token, and say why not."`
-	Issue   tokenIssueCmd  `cmd:"" help:"Make an access token for an app."`
-	Revoke  tokenRevokeCmd `cmd:"" help:"Revoke a token: a refresh token with its session, an access token alone."`
+	Inspect inspectCmd      `cmd:"" help:"Explain a token, without verifying it."`
+	Verify  verifyCmd       `cmd:"" help:"Verify a token, and say why not."`
+	Issue   tokenIssueCmd   `cmd:"" help:"Make an access token for an app."`
+	Encrypt tokenEncryptCmd `cmd:"" help:"Encrypt a signed token, or any text, for a key or with a password."`
+	Decrypt tokenDecryptCmd `cmd:"" help:"Decrypt a token or text, without verifying what is inside."`
+	Revoke  tokenRevokeCmd  `cmd:"" help:"Revoke a token: a refresh token with its session, an access token alone."`
 }
 
 // tokenFlags say where a token comes from.

@@ -35,7 +35,7 @@ func readUnverified(text string) (*unverified, error) {
 	parts := strings.Split(text, ".")
 	switch {
 	case len(parts) == 5:
-		return nil, errors.New("this token is encrypted (five parts, RFC 7516); only a signed one can be explained")
+		return nil, errors.New("this token is encrypted (five parts, RFC 7516); what it says is for its recipient")
 	case len(parts) != 3:
 		return nil, fmt.Errorf("not a token: %s where a signed token has 3 (RFC 7515 §7.1)", plural(int64(len(parts)), "part"))
 	}
@@ -97,11 +97,9 @@ const manyBytes = 4 << 10
 const farFuture = 2200
 
 // examine says what is wrong with a token, and what to be wary of.
-func examine(raw *unverified, now time.Time) []finding {
-	found := []finding{}
-	say := func(level, format string, args ...any) {
-		found = append(found, finding{level, fmt.Sprintf(format, args...)})
-	}
+func examine(raw *unverified, sensitive []string, now time.Time) []finding {
+	var found findings
+	say := found.say
 	header, claims := values(raw.header), values(raw.payload)
 
 	alg, _ := text(header["alg"])
@@ -162,9 +160,34 @@ func examine(raw *unverified, now time.Time) []finding {
 	if hasExp && hasIat && exp.Sub(iat) > longLife {
 		say(suspicious, "it lives for %s: an access token should live for minutes", about(exp.Sub(iat)))
 	}
-	if len(raw.text) > manyBytes {
-		say(suspicious, "it has %d bytes; many servers and proxies take 4 to 8 KiB of header fields in all", len(raw.text))
+	sayInClear(&found, raw.payload, sensitive, "claim")
+	saySize(&found, raw.text)
+	return found.sorted()
+}
+
+// findings are what there is to say about a token.
+type findings []finding
+
+func (f *findings) say(level, format string, args ...any) {
+	*f = append(*f, finding{level, fmt.Sprintf(format, args...)})
+}
+
+// sayInClear points at what looks sensitive and is there for everybody to read.
+func sayInClear(found *findings, object json.RawMessage, names []string, what string) {
+	for _, name := range jwt.SensitiveClaims(object, names...) {
+		found.say(suspicious, "%s %s looks sensitive, and whoever holds the token can read it: leave it out, or encrypt the token", what, name)
 	}
+}
+
+func saySize(found *findings, text string) {
+	if len(text) > manyBytes {
+		found.say(suspicious, "it has %d bytes; many servers and proxies take 4 to 8 KiB of header fields in all", len(text))
+	}
+}
+
+// sorted puts what is worse first; there is always a list.
+func (f findings) sorted() []finding {
+	found := append([]finding{}, f...)
 	rank := map[string]int{wrong: 0, suspicious: 1, note: 2}
 	slices.SortStableFunc(found, func(a, b finding) int { return rank[a.Level] - rank[b.Level] })
 	return found

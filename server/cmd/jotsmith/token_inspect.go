@@ -10,12 +10,15 @@ import (
 
 type inspectCmd struct {
 	tokenFlags
-	JSON bool `help:"Print JSON."`
+	Sensitive []string `placeholder:"NAME" help:"Point at claims of this name instead of those that are looked for by default; repeat it or separate by commas."`
+	JSON      bool     `help:"Print JSON."`
 }
 
 func (inspectCmd) Help() string {
 	return "Shows what a token says, in words, and what is wrong with it. It never says that a token is good: " +
-		"anybody can write one that looks like this. 'jotsmith token verify' checks one.\n\n" +
+		"anybody can write one that looks like this. 'jotsmith token verify' checks one. " +
+		"Of an encrypted token only the header can be shown; 'jotsmith token decrypt' shows the rest to whoever has the key.\n\n" +
+		"Claims that look sensitive and can be read by everybody are pointed at: e-mail and postal addresses, telephone numbers, dates of birth, numbers of documents and accounts, secrets.\n\n" +
 		"The signature is not printed, so that what is printed can be shown to others."
 }
 
@@ -33,12 +36,15 @@ func (cmd inspectCmd) Run(_ context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
+	if strings.Count(text, ".") == 4 {
+		return cmd.encrypted(c, text)
+	}
 	raw, err := readUnverified(text)
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	found := examine(raw, now)
+	found := examine(raw, cmd.Sensitive, now)
 	if cmd.JSON {
 		return c.json(inspection{false, raw.header, raw.payload, len(raw.signature), found})
 	}
@@ -62,6 +68,14 @@ func (c *console) explain(raw *unverified, found []finding, now time.Time) {
 	fmt.Fprintln(c.out, p.bold(p.cyan("Signature")))
 	fmt.Fprintf(c.out, "  %s\n", p.cyan(plural(int64(len(raw.signature)), "byte")+", not checked"))
 
+	c.found(found)
+	fmt.Fprintf(c.out, "\n%s Anybody could have written this token. To check it:\n  jotsmith token verify --issuer URL --audience URL < FILE\n",
+		p.bold("Nothing was verified."))
+}
+
+// found prints the findings.
+func (c *console) found(found []finding) {
+	p := c.paint
 	if len(found) > 0 {
 		fmt.Fprintln(c.out)
 	}
@@ -75,8 +89,6 @@ func (c *console) explain(raw *unverified, found []finding, now time.Time) {
 		}
 		fmt.Fprintf(c.out, "%s  %s\n", colour(mark), printable(f.Text))
 	}
-	fmt.Fprintf(c.out, "\n%s Anybody could have written this token. To check it:\n  jotsmith token verify --issuer URL --audience URL < FILE\n",
-		p.bold("Nothing was verified."))
 }
 
 // object prints the members of a JSON object one to a line, in their order,

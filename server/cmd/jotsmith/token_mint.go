@@ -49,7 +49,9 @@ func (f mintFlags) mint(c *console, audience, scope string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: f.Issuer, Key: key})
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: f.Issuer, Key: key, OnSensitive: func(claim string) {
+		fmt.Fprintf(c.err, "The claim %s looks sensitive, and whoever holds the token can read it: leave it out, or encrypt the token ('jotsmith token encrypt').\n", printable(claim))
+	}})
 	if err != nil {
 		return "", err
 	}

@@ -22,6 +22,7 @@ type verifyCmd struct {
 	JWKS     string `name:"jwks" xor:"keys" placeholder:"SOURCE" help:"Take the keys from this key set instead: a file or a URL. Revocation cannot be checked then."`
 	Key      string `xor:"keys" placeholder:"PATH" help:"Take this key instead: a JWK or a PEM public key. Revocation cannot be checked then."`
 	Alg      string `enum:",${algorithms}" default:"" placeholder:"ALG" help:"The algorithm of that key, where it does not say it itself; the token is not asked."`
+	Decrypt  string `name:"decryption-key" placeholder:"PATH" help:"Take encrypted tokens, and no others: the private key that they are encrypted for, a JWK."`
 	Leeway   span   `default:"30s" placeholder:"TIME" help:"How far clocks may lie apart (${default})."`
 	JSON     bool   `help:"Print JSON."`
 
@@ -45,6 +46,9 @@ type verdict struct {
 const patience = 5 * time.Second
 
 func (cmd *verifyCmd) Run(ctx context.Context, c *console) error {
+	if cmd.Decrypt != "" && cmd.DangerouslyAcceptAnyAudience && cmd.JWKS == "" && cmd.Key == "" {
+		return usagef("--dangerously-accept-any-audience with --decryption-key needs --jwks or --key: an encrypted token does not say which API it is for")
+	}
 	if cmd.Audience == "" && !cmd.DangerouslyAcceptAnyAudience {
 		return hint(usagef("--audience is required: a token for another API is not valid here"),
 			"the API's name, as tokens spell it; --dangerously-accept-any-audience does without")
@@ -111,9 +115,14 @@ func (cmd *verifyCmd) verify(ctx context.Context, c *console, compact string) (*
 	if err != nil {
 		return nil, false, err
 	}
+	decryption, err := cmd.decryption()
+	if err != nil {
+		return nil, false, err
+	}
 	policy := jwt.Policy{
 		Issuer:                       cmd.Issuer,
 		Keys:                         keys,
+		Decryption:                   decryption,
 		Leeway:                       cmd.leeway(),
 		DangerouslyAcceptAnyAudience: cmd.DangerouslyAcceptAnyAudience,
 		DangerouslyIgnoreRevocation:  true,
@@ -136,8 +145,13 @@ func (cmd *verifyCmd) verifyOnline(ctx context.Context, compact string) (*jwt.To
 		// Whatever API the token says that it is for.
 		audience = anyAudience(compact)
 	}
+	decryption, err := cmd.decryption()
+	if err != nil {
+		return nil, false, err
+	}
 	g, err := guard.New(ctx, guard.Config{
 		Issuer:                      cmd.Issuer,
+		Decryption:                  decryption,
 		Audience:                    audience,
 		Leeway:                      cmd.leeway(),
 		DangerouslyIgnoreRevocation: cmd.DangerouslyIgnoreRevocation,
@@ -151,6 +165,19 @@ func (cmd *verifyCmd) verifyOnline(ctx context.Context, compact string) (*jwt.To
 	request := &http.Request{Header: http.Header{"Authorization": {"Bearer " + compact}}}
 	token, err := g.Check(request.WithContext(ctx))
 	return token, !cmd.DangerouslyIgnoreRevocation, wrap(err, "not valid")
+}
+
+// decryption answers the key that encrypted tokens are decrypted with, nil for
+// tokens that are only signed.
+func (cmd *verifyCmd) decryption() (jwt.DecryptionKeys, error) {
+	if cmd.Decrypt == "" {
+		return nil, nil
+	}
+	key, err := ownDecrypter(cmd.Decrypt, keyReading{})
+	if err != nil {
+		return nil, err
+	}
+	return orNone[jwt.DecryptionKeys](jwk.NewDecryptionSet(key))
 }
 
 // leeway has 0 mean none.

@@ -102,8 +102,8 @@ func TestPartsAreColoured(t *testing.T) {
 	}
 	now := time.Unix(60, 0)
 	var plain, coloured bytes.Buffer
-	(&console{out: &plain}).explain(raw, examine(raw, now), now)
-	(&console{out: &coloured, paint: palette{true}}).explain(raw, examine(raw, now), now)
+	(&console{out: &plain}).explain(raw, examine(raw, nil, now), now)
+	(&console{out: &coloured, paint: palette{true}}).explain(raw, examine(raw, nil, now), now)
 	const first = "\x1b[31meyJhbGciOiJub25lIn0\x1b[0m.\x1b[35meyJleHAiOjF9\x1b[0m.\x1b[36mAAAAAAAA…\x1b[0m\n"
 	if !strings.HasPrefix(coloured.String(), first) {
 		t.Errorf("coloured: %q", coloured.String())
@@ -173,7 +173,7 @@ func FuzzInspect(f *testing.F) {
 			return
 		}
 		now := time.Unix(1_800_000_000, 0)
-		found := examine(raw, now)
+		found := examine(raw, nil, now)
 		var out bytes.Buffer
 		c := &console{out: &out}
 		c.explain(raw, found, now)
