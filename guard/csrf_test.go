@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -192,6 +193,25 @@ func TestWEB01(t *testing.T) {
 		r.Header.Set("Cookie", accessCookie+"="+token)
 		if _, err := keyed.Check(r); err == nil {
 			t.Error("the token of another token was accepted")
+		}
+	})
+	t.Run("mangled", func(t *testing.T) {
+		t.Parallel()
+		refused := func(sent string) {
+			r := httptest.NewRequest("POST", "/", nil)
+			r.Header.Set("Cookie", accessCookie+"="+token)
+			r.Header.Set(guard.CSRFHeader, sent)
+			if _, err := keyed.Check(r); !errors.Is(err, guard.ErrCrossOrigin) || strings.Contains(err.Error(), good[:8]) {
+				t.Errorf("%q: %v", sent, err)
+			}
+		}
+		for i := range good {
+			refused(good[:i])
+			for _, c := range []byte{'A', 'B', '-', '=', ' '} {
+				if c != good[i] {
+					refused(good[:i] + string(c) + good[i+1:])
+				}
+			}
 		}
 	})
 	t.Run("no two tokens are alike", func(t *testing.T) {

@@ -65,7 +65,7 @@ func (g *Guard) extract(r *http.Request, stream bool) (c credential, err error) 
 			c.compact, c.cookie = value, true
 		}
 	}
-	if stream {
+	if stream && r.URL != nil {
 		if values := r.URL.Query()["ticket"]; len(values) > 0 {
 			c.ticket, n.ticket = values[0], len(values)
 		}
