@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
-	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
 )
 
 type auditVerifyCmd struct {
@@ -113,15 +112,15 @@ func (cmd *auditVerifyCmd) verify(ctx context.Context, c *console, l *commandLin
 		defer r.Close()
 		return r.verifyAudit(ctx, 0, audit.Head(cmd.Head), io.Discard, p.at)
 	}
-	dir, err := findDataDir(cmd.Data)
-	if err != nil {
-		return audit.Result{}, err
+	var dir *dataDir
+	if cmd.Store == "" {
+		var err error
+		if dir, err = findDataDir(cmd.Data); err != nil {
+			return audit.Result{}, err
+		}
+		defer dir.Close()
 	}
-	defer dir.Close()
-	store, err := sqlite.Open(ctx, sqlite.Config{
-		Path: dir.database(),
-		Log:  slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	store, err := openStore(ctx, cmd.Store, dir, false, slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return audit.Result{}, err
 	}

@@ -125,6 +125,9 @@ func (s setting) shown(v any) any {
 	if !ok || t == "" {
 		return v
 	}
+	if s.key == "store" {
+		return hideStore(t)
+	}
 	if s.kind == isSource && !strings.HasPrefix(t, "file:") && !strings.HasPrefix(t, "env:") {
 		return "(hidden)"
 	}

@@ -7,16 +7,20 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/store/postgres"
 	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
 )
 
 // database examines the file, its time and the keys in it.
 func (d *doctor) database(ctx context.Context, roots *keyring.RootKeys) {
 	const check = "database"
-	path := filepath.Join(d.data, databaseFile)
-	e, err := sqlite.Examine(ctx, path)
+	e, err := d.examine(ctx)
 	switch {
+	case errors.Is(err, fault.ErrUnavailable) && d.cmd.Store != "":
+		d.fault(check, err, "the error says what to do")
+		return
 	case errors.Is(err, fs.ErrNotExist):
 		d.say(check, skipped, "", "there is none yet")
 		return
@@ -28,7 +32,7 @@ func (d *doctor) database(ctx context.Context, roots *keyring.RootKeys) {
 	default:
 		d.say(check, fine, "", "whole, tables of version %d", e.Version)
 	}
-	if late := e.Mark.Sub(d.now); late > 2*time.Second {
+	if late := e.Mark.Sub(d.now); d.cmd.Store == "" && late > 2*time.Second {
 		d.say("clock", problem, "correct the clock; where it is right and that time was wrong, start once with --dangerously-accept-clock",
 			"it is %v behind the database, which was written at %s", late.Round(time.Second), e.Mark.Format(time.RFC3339))
 	}
@@ -42,6 +46,21 @@ func (d *doctor) database(ctx context.Context, roots *keyring.RootKeys) {
 		return
 	}
 	d.ages()
+}
+
+// examine reads the database, wherever it is.
+func (d *doctor) examine(ctx context.Context) (sqlite.Examination, error) {
+	if d.cmd.Store == "" {
+		return sqlite.Examine(ctx, filepath.Join(d.data, databaseFile))
+	}
+	if err := checkStore(d.cmd.Store); err != nil {
+		return sqlite.Examination{}, err
+	}
+	e, err := postgres.Examine(ctx, d.cmd.Store)
+	for _, w := range e.Warnings {
+		d.say("database", warning, "", "%s", w)
+	}
+	return sqlite.Examination{Version: e.Version, Newest: e.Newest, Mark: e.Mark, Ring: e.Ring}, err
 }
 
 // ages examines whether keys rotate as configured.

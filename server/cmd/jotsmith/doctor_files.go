@@ -103,7 +103,7 @@ func (d *doctor) rootKey() *keyring.RootKeys {
 		return nil
 	}
 	_, err = os.Stat(filepath.Join(d.data, databaseFile))
-	if errors.Is(err, fs.ErrNotExist) && source.file != "" {
+	if (d.cmd.Store != "" || errors.Is(err, fs.ErrNotExist)) && source.file != "" {
 		if _, err := os.Stat(source.file); errors.Is(err, fs.ErrNotExist) {
 			d.say(check, skipped, "", "there is none yet; it is made with the data")
 			return nil

@@ -13,6 +13,9 @@ import (
 // configured to, which is not known here: the longest that it could be is
 // taken.
 func openOffline(ctx context.Context, f dataFlags, c *console) (*node, error) {
+	if f.Store != "" {
+		return openOfflineOrMake(ctx, f, c)
+	}
 	dir, err := findDataDir(f.Data)
 	if err != nil {
 		return nil, err
@@ -32,6 +35,7 @@ func openOfflineOrMake(ctx context.Context, f dataFlags, c *console) (*node, err
 func openOfflineIn(ctx context.Context, dir *dataDir, f dataFlags, c *console) (_ *node, err error) {
 	n := newNode(nodeConfig{
 		Dir:        dir,
+		Store:      f.Store,
 		Issuer:     offlineIssuer,
 		Offline:    true,
 		AccessLife: catalog.MaxLife,

@@ -16,6 +16,7 @@ import (
 type dataFlags struct {
 	Config                 string `env:"JOTSMITH_CONFIG" placeholder:"PATH" help:"Configuration file (TOML). Flags and environment variables stand over it. By default none."`
 	Data                   string `default:"./jotsmith-data" env:"JOTSMITH_DATA" placeholder:"DIR" help:"Directory that holds the database (${default}); made 0700 where there is none."`
+	Store                  string `env:"JOTSMITH_STORE" placeholder:"URL" help:"The PostgreSQL database that several nodes share, postgres://USER@HOST/NAME; by default a file in the data directory. A URL with a password belongs into the environment or the configuration file, not among the arguments."`
 	RootKey                string `env:"JOTSMITH_ROOT_KEY" placeholder:"SOURCE" help:"The key that unseals all others: file:PATH or env:NAME. By default the file DIR.root-key beside the data directory, made on the first run. Keep a copy apart from backups of the data: without it the keys in there are lost."`
 	DangerouslyAcceptClock bool   `env:"JOTSMITH_DANGEROUSLY_ACCEPT_CLOCK" help:"Start although the clock is behind the database's time, and take the clock's word for it. Only where the database's time was wrong."`
 
