@@ -6,7 +6,8 @@
 //	token := issuer.Token(jwt.Claims{Roles: []string{"editor"}})
 //
 // [NewIssuer] makes others beside it, of any name and algorithm, and
-// [Issuer.Policy] is for verifiers of several issuers or with further demands.
+// [Issuer.Policy] is for verifiers of several issuers or with further demands. Of
+// [NewSealedIssuer] come tokens that are encrypted.
 //
 // Its tokens are real and are verified for real. It refuses to be used outside
 // tests: everything hangs on a testing.TB, and every fault ends the test. The
@@ -40,6 +41,8 @@ type Issuer struct {
 	key     jwk.Signer
 	keys    *jwk.Set
 	revoked *revocation.Set
+	seal    jwk.Encrypter      // nil: tokens are not encrypted
+	sealed  jwt.DecryptionKeys // nil: tokens are not encrypted
 }
 
 // New makes the issuer [IssuerName] with a new ES256 key.
@@ -60,6 +63,22 @@ func NewIssuer(t testing.TB, name string, alg jwk.Algorithm) *Issuer {
 		t.Fatal(err)
 	}
 	return &Issuer{t: t, name: name, key: signer, keys: keys, revoked: revocation.NewSet(0)}
+}
+
+// NewSealedIssuer makes the issuer [IssuerName] with a new ES256 key, whose tokens
+// are encrypted for a new key of the API, and whose policies take no others.
+func NewSealedIssuer(t testing.TB) *Issuer {
+	t.Helper()
+	i := New(t)
+	api, err := jwk.GenerateDecryption(jwk.ECDHESA128KW, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if i.sealed, err = jwk.NewDecryptionSet(api); err != nil {
+		t.Fatal(err)
+	}
+	i.seal = api.Public()
+	return i
 }
 
 func newKey(alg jwk.Algorithm) (jwk.Signer, jwk.Verifier, error) {
@@ -84,7 +103,9 @@ func (i *Issuer) Verifier(audience string) *jwt.Verifier {
 // Policy is that of [Issuer.Verifier], to be changed and given to
 // [jwt.NewVerifier], alone or with those of other issuers.
 func (i *Issuer) Policy(audience string) jwt.Policy {
-	return jwt.Policy{Issuer: i.name, Audiences: []string{cmp.Or(audience, Audience)}, Keys: i.keys, Revocations: i.revoked}
+	return jwt.Policy{
+		Issuer: i.name, Audiences: []string{cmp.Or(audience, Audience)}, Keys: i.keys, Decryption: i.sealed, Revocations: i.revoked,
+	}
 }
 
 func (i *Issuer) verifier(p jwt.Policy) *jwt.Verifier {
@@ -134,7 +155,7 @@ func (i *Issuer) issue(c jwt.Claims, now func() time.Time) string {
 	if len(c.Audience) == 0 {
 		c.Audience = []string{Audience}
 	}
-	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: i.name, Key: i.key, Now: now})
+	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: i.name, Key: i.key, Seal: i.seal, Now: now})
 	if err != nil {
 		i.t.Fatal(err)
 	}

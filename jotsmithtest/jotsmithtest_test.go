@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -117,5 +118,28 @@ func TestSeveralIssuers(t *testing.T) {
 				t.Errorf("got %v, %v; want %v", token, err, c.want)
 			}
 		})
+	}
+}
+
+func TestSealed(t *testing.T) {
+	t.Parallel()
+	i, plain := jotsmithtest.NewSealedIssuer(t), jotsmithtest.New(t)
+	v := i.Verifier("")
+	token := i.Token(jwt.Claims{})
+	if strings.Count(token, ".") != 4 {
+		t.Fatalf("%s is not encrypted", token)
+	}
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	if _, err := v.Verify(t.Context(), plain.Token(jwt.Claims{})); !errors.Is(err, jwt.ErrMalformed) {
+		t.Errorf("a token in clear: %v", err)
+	}
+	if _, err := v.Verify(t.Context(), i.Expired(jwt.Claims{})); !errors.Is(err, jwt.ErrExpired) {
+		t.Errorf("an expired token: %v", err)
+	}
+	i.Revoke(token)
+	if _, err := v.Verify(t.Context(), token); !errors.Is(err, jwt.ErrRevoked) {
+		t.Errorf("a revoked token: %v", err)
 	}
 }
