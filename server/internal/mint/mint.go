@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,9 @@ type Config struct {
 	Ring   *keyring.Ring
 	Issuer string       // iss
 	Log    *slog.Logger // nil means none
+	// Sensitive are the names of claims that are warned of where everybody can
+	// read them; nil means jwt.DefaultSensitiveNames.
+	Sensitive []string
 }
 
 // A Mint may be used by many goroutines.
@@ -44,6 +48,10 @@ type Mint struct {
 	issuer string
 	log    *slog.Logger
 	warned atomic.Int64 // when it was last said that a token is large
+
+	sensitive []string
+	inClear   sync.Map // the names of claims that were warned of
+	told      atomic.Int32
 }
 
 // New checks c.
@@ -54,7 +62,7 @@ func New(c Config) (*Mint, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Mint{ring: c.Ring, issuer: c.Issuer, log: c.Log}, nil
+	return &Mint{ring: c.Ring, issuer: c.Issuer, log: c.Log, sensitive: c.Sensitive}, nil
 }
 
 // A Request is what a token shall say.
@@ -108,6 +116,9 @@ func (m *Mint) Token(r Request) (string, error) {
 	compact, err := issuer.Issue(c)
 	if err != nil {
 		return "", fmt.Errorf("minting an access token: %w", err)
+	}
+	if !r.Opaque && r.Encrypter == nil {
+		m.warnOfSensitive(r, custom)
 	}
 	if len(compact) > WarnSize {
 		_, name, of := r.weigh(custom)
@@ -177,4 +188,29 @@ func (m *Mint) warn(r Request, size int, name string, of int) {
 	}
 	m.log.Warn("access token is large: it travels with every request; many servers and proxies take no more than 8 KiB of headers",
 		"bytes", size, "audience", r.Audience, "subject", r.Subject, "largest_claim", name, "claim_bytes", of)
+}
+
+// maxTold bounds how many claims are warned of: what they are called is up to
+// whoever registers them.
+const maxTold = 256
+
+// warnOfSensitive tells the log, once for each name, of claims that whoever holds
+// the token can read and that look as if they should not. Their values are not
+// told.
+func (m *Mint) warnOfSensitive(r Request, custom map[string]json.RawMessage) {
+	if len(custom) == 0 || m.told.Load() >= maxTold {
+		return
+	}
+	object, err := json.Marshal(custom)
+	if err != nil {
+		return
+	}
+	for _, name := range jwt.SensitiveClaims(object, m.sensitive...) {
+		if _, told := m.inClear.LoadOrStore(name, true); told {
+			continue
+		}
+		m.told.Add(1)
+		m.log.Warn("a claim looks sensitive, and whoever holds a token can read it: leave it out, or register an encryption key for the API",
+			"claim", name, "audience", r.Audience, "client", r.ClientID)
+	}
 }
