@@ -13,11 +13,15 @@ import (
 func TestHostileSizes(t *testing.T) {
 	const megabyte = 1 << 20
 	parsers := map[string]func([]byte) error{
-		"public":  public,
-		"private": private,
-		"secret":  secret,
-		"set":     func(b []byte) error { _, err := jwk.ParseSet(b); return err },
-		"set for": func(b []byte) error { _, err := jwk.ParseSetAssuming(jwk.RS256, b); return err },
+		"public":         public,
+		"private":        private,
+		"secret":         secret,
+		"set":            func(b []byte) error { _, err := jwk.ParseSet(b); return err },
+		"set for":        func(b []byte) error { _, err := jwk.ParseSetAssuming(jwk.RS256, b); return err },
+		"encryption":     func(b []byte) error { _, err := jwk.ParseEncryption(b); return err },
+		"decryption":     func(b []byte) error { _, err := jwk.ParseDecryption(b); return err },
+		"shared":         func(b []byte) error { _, err := jwk.ParseShared(b); return err },
+		"encryption set": func(b []byte) error { _, err := jwk.ParseEncryptionSet(b); return err },
 		"public PEM": func(b []byte) error {
 			_, err := jwk.ParsePublicPEM(jwk.RS256, "", b)
 			return err
