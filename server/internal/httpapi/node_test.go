@@ -53,6 +53,7 @@ type node struct {
 	catalog  *catalog.Live
 	apps     *app.Service
 	admin    *admin.Service
+	feed     *feed.Feed
 	drain    context.CancelFunc
 	log      *buffer
 	notReady error
@@ -119,6 +120,7 @@ func open(t testing.TB, o options) *node {
 	n.admin, err = admin.New(admin.Config{Accounts: n.accounts, Sessions: n.sessions, Ring: n.ring, Catalog: n.catalog, Apps: n.apps, Audit: n.store, Feed: publisher, Issuer: issuer})
 	must(err)
 	must(publisher.Look(t.Context()))
+	n.feed = publisher
 	running, stop := context.WithCancel(context.Background())
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); publisher.Run(running) }()

@@ -46,6 +46,7 @@ func newForms(p jwt.Policy, opens jwt.DecryptionKeys) (f forms, err error) {
 		return f, err
 	}
 	p.Decryption = opens
+	p.CacheSize = -1 // once its key is revoked, what was encrypted for it is good no more
 	if f.sealedText, err = jwt.NewVerifier(p); err != nil {
 		return f, err
 	}
