@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -39,6 +40,9 @@ type apiCreateCmd struct {
 	Alg        string     `placeholder:"ALG" help:"What its tokens are signed with: ES256 (default), ES384, ES512, EdDSA, Ed25519, RS256 to RS512 or PS256 to PS512."`
 	Default    bool       `help:"A log-in that names no API gets tokens for this one. The first API is the default anyway."`
 	Claims     claimsText `placeholder:"CLAIMS" help:"Custom claims of its tokens: a JSON object, or @FILE."`
+
+	EncryptionKey keyPath `xor:"encryption" placeholder:"FILE" help:"Encrypt its tokens for this public key, a JWK or PEM; '-' is standard input. Only who has the private one reads them."`
+	Opaque        bool    `xor:"encryption" help:"Encrypt its tokens for this server, which the API asks about each: introspection or forward-auth."`
 }
 
 func (cmd *apiCreateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
@@ -46,9 +50,14 @@ func (cmd *apiCreateCmd) Run(ctx context.Context, c *console, l *commandLine) er
 	if err != nil {
 		return err
 	}
+	key, err := cmd.EncryptionKey.read(c)
+	if err != nil {
+		return err
+	}
 	return cmd.change(ctx, c, l, "registered", "POST", "/v1/admin/apis", wire.APICreate{
 		Audience: cmd.Audience, Name: cmd.Name, Permissions: cmd.Permission, Life: cmd.Life.seconds(),
 		Algorithm: cmd.Alg, Default: cmd.Default, Claims: claims,
+		EncryptionKey: key, Opaque: cmd.Opaque,
 	})
 }
 
@@ -60,6 +69,10 @@ type apiSetCmd struct {
 	Alg        *string     `placeholder:"ALG" help:"What its tokens are signed with."`
 	Default    bool        `help:"Make it the default API."`
 	Claims     *claimsText `placeholder:"CLAIMS" help:"Custom claims of its tokens: a JSON object, or @FILE; {} is none."`
+
+	EncryptionKey keyPath `xor:"encryption" placeholder:"FILE" help:"Encrypt its tokens for this public key, a JWK or PEM, instead of any other; '-' is standard input."`
+	Opaque        bool    `xor:"encryption" help:"Encrypt its tokens for this server, which the API asks about each."`
+	SignedOnly    bool    `xor:"encryption" help:"Encrypt its tokens no more."`
 }
 
 func (apiSetCmd) Help() string {
@@ -84,7 +97,26 @@ func (cmd *apiSetCmd) Run(ctx context.Context, c *console, l *commandLine) error
 		}
 		patch.Claims = claims
 	}
+	if err := cmd.encryption(c, &patch); err != nil {
+		return err
+	}
 	return cmd.change(ctx, c, l, "changed", "PATCH", cmd.path(), patch)
+}
+
+// encryption says all of it where anything of it is said.
+func (cmd *apiSetCmd) encryption(c *console, patch *wire.APIPatch) error {
+	if cmd.EncryptionKey == "" && !cmd.Opaque && !cmd.SignedOnly {
+		return nil
+	}
+	key, err := cmd.EncryptionKey.read(c)
+	if err != nil {
+		return err
+	}
+	if key == nil {
+		key = json.RawMessage("{}")
+	}
+	patch.EncryptionKey, patch.Opaque = &key, &cmd.Opaque
+	return nil
 }
 
 func (f apiFlags) path() string { return "/v1/admin/apis/" + url.PathEscape(f.Audience) }
@@ -138,7 +170,7 @@ func (cmd *apiShowCmd) Run(ctx context.Context, c *console, l *commandLine) erro
 		claims = "none"
 	}
 	return c.table([]string{"AUDIENCE", a.Audience}, [][]string{
-		{"name", a.Name}, {"state", apiState(a)}, {"token life", lifeOf(a.Life)}, {"signed with", algorithmOf(a)},
+		{"name", a.Name}, {"state", apiState(a)}, {"token life", lifeOf(a.Life)}, {"signed with", algorithmOf(a)}, {"encrypted", encryptionOf(a)},
 		{"permissions", strings.Join(a.Permissions, " ")}, {"custom claims", claims},
 	})
 }

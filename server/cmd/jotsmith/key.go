@@ -114,16 +114,20 @@ const day = "2006-01-02 15:04"
 
 // keyTimes says since when a key is in its state, and what comes next.
 func keyTimes(k keyring.Key, all []keyring.Key, now time.Time) (since, next string) {
+	does := "signs"
+	if k.Purpose == keyring.Sealing {
+		does = "encrypts"
+	}
 	switch k.State {
 	case keyring.Announced:
-		return k.CreatedAt.Format(day), "signs " + relative(k.ActiveAt, now)
+		return k.CreatedAt.Format(day), does + " " + relative(k.ActiveAt, now)
 	case keyring.Active:
 		for _, other := range all {
 			if other.State == keyring.Announced && other.Purpose == k.Purpose && other.Algorithm == k.Algorithm {
-				return k.ActiveAt.Format(day), "signs until " + other.ActiveAt.Format(day)
+				return k.ActiveAt.Format(day), does + " until " + other.ActiveAt.Format(day)
 			}
 		}
-		return k.ActiveAt.Format(day), "signs until it is rotated"
+		return k.ActiveAt.Format(day), does + " until it is rotated"
 	case keyring.Retiring, keyring.Revoked:
 		return k.RetiredAt.Format(day), "goes " + relative(k.GoneAt, now)
 	}
@@ -132,8 +136,8 @@ func keyTimes(k keyring.Key, all []keyring.Key, now time.Time) (since, next stri
 
 type keyRotateCmd struct {
 	targetFlags
-	Purpose string `required:"" enum:"access,feed,refresh" placeholder:"PURPOSE" help:"Which key: access, feed or refresh."`
-	Alg     string `placeholder:"ALG" help:"Its algorithm, where there are several for the purpose; by default ES256, and HS256 for refresh."`
+	Purpose string `required:"" enum:"access,feed,refresh,sealing" placeholder:"PURPOSE" help:"Which key: access, feed, refresh or sealing."`
+	Alg     string `placeholder:"ALG" help:"Its algorithm, where there are several for the purpose; by default ES256, HS256 for refresh, and ECDH-ES for sealing."`
 	Now     bool   `help:"Let the successor sign at once, without announcing it first."`
 	KeyLead span   `default:"24h" env:"JOTSMITH_KEY_LEAD" placeholder:"TIME" help:"On the data directory: for so long the successor is announced before it signs (${default}), at least 10m. A running server has a lead of its own."`
 	JSON    bool   `help:"Print JSON."`
@@ -147,7 +151,9 @@ func (keyRotateCmd) Help() string {
 func (cmd *keyRotateCmd) Run(ctx context.Context, c *console, l *commandLine) error {
 	alg := jwk.Algorithm(cmd.Alg)
 	if alg == "" {
-		alg = map[string]jwk.Algorithm{keyring.Access: jwk.ES256, keyring.Feed: keyring.FeedAlgorithm, keyring.Refresh: keyring.RefreshAlgorithm}[cmd.Purpose]
+		alg = map[string]jwk.Algorithm{
+			keyring.Access: jwk.ES256, keyring.Feed: keyring.FeedAlgorithm, keyring.Refresh: keyring.RefreshAlgorithm, keyring.Sealing: keyring.SealingAlgorithm,
+		}[cmd.Purpose]
 	}
 	if err := cmd.checkLead(l); err != nil {
 		return err
@@ -200,21 +206,27 @@ func rotated(key keyring.Key, all []keyring.Key, now time.Time) string {
 		keyring.Access:  "access tokens",
 		keyring.Feed:    "the revocation feed",
 		keyring.Refresh: "refresh tokens",
+		keyring.Sealing: "opaque access tokens",
 	}[key.Purpose]
+	does, before := "signs", "verifies what it has signed"
+	only := "verifies"
+	if key.Purpose == keyring.Sealing {
+		does, before, only = "encrypts", "decrypts what was encrypted for it", "decrypts"
+	}
 	text := fmt.Sprintf("%s (%s) was made for %s.\n", key.ID, key.Algorithm, what)
 	if key.State == keyring.Announced {
 		return text + fmt.Sprintf("  until %s UTC  it is announced, so that everybody knows it by then\n"+
-			"  from then on                it signs, and its predecessor only verifies\n"+
-			"Nobody is logged out. The server does it by itself, when it runs.\n", key.ActiveAt.Format(day))
+			"  from then on                it %s, and its predecessor only %s\n"+
+			"Nobody is logged out. The server does it by itself, when it runs.\n", key.ActiveAt.Format(day), does, only)
 	}
-	text += "  now                         it signs\n"
+	text += "  now                         it " + does + "\n"
 	for _, k := range all {
 		if k.State == keyring.Retiring && k.Purpose == key.Purpose && k.Algorithm == key.Algorithm && k.RetiredAt.Equal(key.ActiveAt) {
-			text += fmt.Sprintf("  until %s UTC  its predecessor verifies what it has signed\n", k.GoneAt.Format(day))
+			text += fmt.Sprintf("  until %s UTC  its predecessor %s\n", k.GoneAt.Format(day), before)
 		}
 	}
 	text += "Nobody is logged out."
-	if key.Purpose != keyring.Refresh {
+	if key.Purpose != keyring.Refresh && key.Purpose != keyring.Sealing {
 		text += " Verifiers other than Jotsmith's guards may refuse what\nit signs until they fetch the key set again."
 	}
 	return text + "\n"

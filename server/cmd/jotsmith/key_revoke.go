@@ -52,10 +52,13 @@ func (cmd *keyRevokeCmd) Run(ctx context.Context, c *console, l *commandLine) er
 	}
 	fmt.Fprintf(c.out, "%s is revoked.\n", printable(cmd.ID))
 	if next.ID != "" {
-		fmt.Fprintf(c.out, "%s signs in its place from now on.\n", next.ID)
+		fmt.Fprintf(c.out, "%s stands in its place from now on.\n", next.ID)
 	}
-	if next.Purpose == keyring.Refresh {
+	switch next.Purpose {
+	case keyring.Refresh:
 		fmt.Fprintln(c.out, "Refresh tokens that it made are worth nothing; their holders log in again.")
+	case keyring.Sealing:
+		fmt.Fprintln(c.out, "Opaque tokens that were encrypted for it are worth nothing; their holders refresh.")
 	}
 	return nil
 }
