@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/forward"
@@ -193,19 +194,43 @@ func TestWEB01ForwardAuthByCookie(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { denied(t, n.do("GET", ask, nil, edits...), wire.CodeCrossOrigin) })
 	}
-	for name, edits := range map[string][]edit{
-		"cookie and header":   append(of("GET"), bearer(token)),
-		"cookie and bad text": append(of("GET"), bearer("")),
-		"two cookies":         append(of("GET"), cookie),
-	} {
-		t.Run(name, func(t *testing.T) { denied(t, n.do("GET", ask, nil, edits...), wire.CodeInvalidRequest) })
-	}
 	// A bearer token is sent by no browser on its own, so nobody else's word matters.
 	allowed(t, n.do("GET", ask, nil, bearer(token), header("Origin", "https://evil.example"), header("X-Forwarded-Method", "POST")), id, "editor")
 	// The name without a prefix, which any page of the site could set, is nobody's.
 	denied(t, n.do("GET", ask, nil, from(proxyAddress), header("X-Forwarded-Method", "GET"),
 		header("Cookie", wire.LoopbackCookie(wire.CookieAccess)+"="+token)), wire.CodeTokenMissing)
 	denied(t, n.do("GET", ask, nil, from(proxyAddress), header("X-Forwarded-Method", "GET"), header("Cookie", wire.CookieAccess+"=")), wire.CodeTokenMalformed)
+}
+
+func TestHTP01ForwardAuthTwoCredentials(t *testing.T) {
+	t.Parallel()
+	n := openProxied(t)
+	token := n.login("alice").AccessToken
+	cookie := header("Cookie", wire.CookieAccess+"="+token)
+	get := header("X-Forwarded-Method", "GET")
+	for name, edits := range map[string][]edit{
+		"two headers":                 {bearer(token), bearer(token)},
+		"cookie and header":           {from(proxyAddress), get, cookie, bearer(token)},
+		"cookie and nothing in it":    {from(proxyAddress), get, cookie, bearer("")},
+		"cookie and header, no proxy": {cookie, bearer(token)},
+		"two cookies":                 {from(proxyAddress), get, cookie, cookie},
+		"two cookies in one header":   {from(proxyAddress), get, header("Cookie", wire.CookieAccess+"="+token+"; "+wire.CookieAccess+"=x")},
+	} {
+		t.Run(name, func(t *testing.T) { denied(t, n.do("GET", ask, nil, edits...), wire.CodeInvalidRequest) })
+	}
+}
+
+// A token is judged as it stands at this moment.
+func TestForwardAuthExpires(t *testing.T) {
+	t.Parallel()
+	n := openProxied(t)
+	token := bearer(n.login("alice").AccessToken)
+	allowed(t, n.do("GET", ask, nil, token), string(n.id("alice")), "editor")
+	n.advance(20 * time.Minute)
+	denied(t, n.do("GET", ask, nil, token), wire.CodeTokenExpired)
+	n.store.Close()
+	n.advance(-20 * time.Minute)
+	denied(t, n.do("GET", ask, nil, token), wire.CodeTokenExpired) // once seen expired
 }
 
 // HTP-04: what a client says of a proxy, or of itself, decides nothing.

@@ -45,7 +45,7 @@ func (a answerer) mayUseCookie(c *httpapi.Call, r *http.Request) error {
 	case slices.Contains(a.Origins, origin):
 		return nil
 	case site != "":
-		return fmt.Errorf("Sec-Fetch-Site %.20q, Origin %.100q", site, origin)
+		return fmt.Errorf("by cookie: Sec-Fetch-Site %.20q, Origin %.100q", site, origin)
 	}
 	scheme, err := one(r.Header, "X-Forwarded-Proto")
 	if err != nil {
@@ -56,7 +56,7 @@ func (a answerer) mayUseCookie(c *httpapi.Call, r *http.Request) error {
 		return err
 	}
 	if scheme == "" || host == "" || origin != serialize(scheme, host) {
-		return fmt.Errorf("Origin %.100q, X-Forwarded-Proto %.20q, X-Forwarded-Host %.100q", origin, scheme, host)
+		return fmt.Errorf("by cookie: Origin %.100q, X-Forwarded-Proto %.20q, X-Forwarded-Host %.100q", origin, scheme, host)
 	}
 	return nil
 }

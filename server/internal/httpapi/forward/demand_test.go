@@ -1,0 +1,52 @@
+package forward
+
+import (
+	"net/url"
+	"testing"
+)
+
+// Whatever a query says, either it is refused or every one of its parameters is
+// a demand.
+func FuzzDemand(f *testing.F) {
+	f.Add("audience=https://tasks.example")
+	f.Add("audience=https://tasks.example&scope=tasks:read&scope=tasks:write&role=editor")
+	f.Add("audience=a&scope=%22")
+	f.Add("audience=a;role=admin")
+	f.Add("audience=a&audience=b")
+	f.Add("audience=a&rol=admin")
+	f.Fuzz(func(t *testing.T, query string) {
+		d, err := readDemand(query)
+		if err != nil {
+			return
+		}
+		values, err := url.ParseQuery(query)
+		if err != nil || len(values["audience"]) != 1 || d.audience == "" || d.audience != values.Get("audience") {
+			t.Fatalf("%q: audience %q", query, d.audience)
+		}
+		if scopes, roles := len(values["scope"]), len(values["role"]); len(d.rules) != scopes+roles || len(values) > 3 {
+			t.Fatalf("%q: %d rules of %d scopes and %d roles", query, len(d.rules), scopes, roles)
+		}
+		for _, rule := range d.rules {
+			if s := rule.String(); !isValue(s[len("role "):]) && !isValue(s[len("scope "):]) {
+				t.Fatalf("%q: rule %q", query, s)
+			}
+		}
+	})
+}
+
+func TestSerialize(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ scheme, host, want string }{
+		{"https", "Shop.example.com", "https://shop.example.com"},
+		{"https", "shop.example.com:443", "https://shop.example.com"},
+		{"https", "shop.example.com:80", "https://shop.example.com:80"},
+		{"http", "shop.example.com:80", "http://shop.example.com"},
+		{"http", "[::1]:8080", "http://[::1]:8080"},
+		{"http", "[::1]:80", "http://[::1]"},
+		{"https", "shop.example.com:4443", "https://shop.example.com:4443"},
+	} {
+		if got := serialize(c.scheme, c.host); got != c.want {
+			t.Errorf("%s %s: %s", c.scheme, c.host, got)
+		}
+	}
+}
