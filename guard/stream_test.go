@@ -408,7 +408,7 @@ func TestStreamOverHTTP(t *testing.T) {
 	if n, err := resp.Body.Read(make([]byte, 1)); n != 0 || err == nil || resp.StatusCode != 200 {
 		t.Errorf("%d: %d bytes, %v", resp.StatusCode, n, err)
 	}
-	if took := time.Since(began); took > 3*time.Second {
+	if took := time.Since(began); took > 10*time.Second { // TestStreamEnds measures it on a clock that load cannot move
 		t.Errorf("ended after %v", took)
 	}
 }
