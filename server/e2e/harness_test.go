@@ -21,7 +21,7 @@ import (
 )
 
 // The programs under test, built once as users build them.
-var jotsmith, tasksAPI string
+var jotsmith, tasksAPI, browserExample string
 
 func TestMain(m *testing.M) {
 	if issuer := os.Getenv(guardOf); issuer != "" {
@@ -37,6 +37,7 @@ func TestMain(m *testing.M) {
 	code := func() int {
 		jotsmith = build(dir, "jotsmith", "..", "./cmd/jotsmith")
 		tasksAPI = build(dir, "tasks", "../..", "./examples/tasks/cmd/tasks")
+		browserExample = build(dir, "browser", "../..", "./examples/browser")
 		return m.Run()
 	}()
 	os.RemoveAll(dir)
