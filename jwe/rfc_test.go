@@ -11,6 +11,7 @@ import (
 	"github.com/jotsmith/jotsmith/internal/vectors"
 	"github.com/jotsmith/jotsmith/jwe"
 	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jws"
 )
 
 // edit returns a JWK with members that it lacks.
@@ -192,5 +193,35 @@ func TestRFC8037Encryption(t *testing.T) {
 	got, err := jwe.Decrypt(t.Context(), v.Output.Compact, must(jwk.NewDecryptionSet(key)))
 	if err != nil || string(got.Plaintext) != v.Input.Plaintext {
 		t.Errorf("%q, %v", got.Plaintext, err)
+	}
+}
+
+// RFC 7520 §6: a signed token within an encrypted one, each read with its own key.
+func TestRFC7520Nested(t *testing.T) {
+	t.Parallel()
+	type layer struct {
+		Input  struct{ Key json.RawMessage }
+		Output struct {
+			Compact string
+			JSON    json.RawMessage
+			Flat    json.RawMessage `json:"json_flat"`
+		}
+	}
+	var v struct{ Sign, Encrypt layer }
+	vectors.JSON(t, "rfc7520", "6.nesting_signatures_and_encryption.json", &v)
+	keys := cookbookKeys(t, v.Encrypt.Input.Key, "RSA-OAEP")
+	signer := must(jwk.ParsePrivate(edit(v.Sign.Input.Key, map[string]any{"alg": "PS256"})))
+	outer, err := jwe.Decrypt(t.Context(), v.Encrypt.Output.Compact, keys)
+	if err != nil || outer.Header.ContentType != "JWT" || string(outer.Plaintext) != v.Sign.Output.Compact {
+		t.Fatalf("%+v, %v", outer, err)
+	}
+	for _, text := range [][]byte{v.Encrypt.Output.JSON, v.Encrypt.Output.Flat} {
+		if got, err := jwe.DecryptJSON(t.Context(), text, keys); err != nil || !bytes.Equal(got.Plaintext, outer.Plaintext) {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	inner, err := jws.Verify(t.Context(), string(outer.Plaintext), must(jwk.NewSet(signer.Public())))
+	if err != nil || inner.Header.Type != "JWT" {
+		t.Errorf("%+v, %v", inner, err)
 	}
 }
