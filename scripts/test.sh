@@ -44,8 +44,9 @@ want nginx command -v nginx
 want haproxy command -v haproxy
 want "ruby ruby-jwt" ruby -e 'require "jwt"'
 want "nodejs npm" command -v npm
+want chromium command -v chromium # log-ins by cookie are tested in it
 want python3-flask /usr/bin/python3 -c 'import flask'
-for packages in server/e2e/interop examples/express; do
+for packages in server/e2e/interop server/e2e/browser examples/express; do
 	command -v npm >/dev/null && ! cmp -s $packages/package-lock.json $packages/node_modules/.installed || continue
 	say "installing npm packages ($packages)"
 	if npm ci --prefix $packages --ignore-scripts --no-audit --no-fund --loglevel=error; then
