@@ -20,7 +20,8 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/mint"
 )
 
-// Config is what a Service is made of. All but Log are required.
+// Config is what a Service is made of. All but Log and
+// Sensitive are required.
 type Config struct {
 	Store   Store
 	Ring    *keyring.Ring
@@ -28,6 +29,8 @@ type Config struct {
 	Issuer  string
 	Now     func() time.Time // the store's time
 	Log     *slog.Logger
+
+	Sensitive []string // names of claims, as mint.Config.Sensitive
 }
 
 // A Service may be used by many goroutines.
@@ -45,7 +48,7 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Ring == nil || c.Catalog == nil || c.Issuer == "" || c.Now == nil {
 		return nil, errors.New("apps: store, key ring, catalog, issuer and time are required")
 	}
-	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log})
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log, Sensitive: c.Sensitive})
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,8 @@ type Config struct {
 	// longest ago.
 	PerAccount int
 
-	Log *slog.Logger // nil means none
+	Log       *slog.Logger // nil means none
+	Sensitive []string     // names of claims, as mint.Config.Sensitive
 }
 
 // A Service starts, refreshes and ends sessions. It may be used by many
@@ -81,7 +82,7 @@ func New(c Config) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sessions: %w", errors.Join(faults...))
 	}
-	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log})
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log, Sensitive: c.Sensitive})
 	if err != nil {
 		return nil, err
 	}
