@@ -212,6 +212,22 @@ func TestGateways(t *testing.T) {
 			t.Parallel()
 			app := newBehind(t, func(w http.ResponseWriter, r *http.Request) {
 				switch r.URL.Path {
+				case "/tasks/socket":
+					if r.Header.Get("Upgrade") != "websocket" {
+						w.WriteHeader(400)
+						return
+					}
+					conn, rw, err := http.NewResponseController(w).Hijack()
+					if err != nil {
+						return
+					}
+					defer conn.Close()
+					rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+					rw.Flush()
+					line, _ := rw.ReadString('\n')
+					rw.WriteString("you said " + line)
+					rw.Flush()
+					return
 				case "/tasks/401":
 					w.WriteHeader(401)
 				case "/tasks/403":
@@ -336,6 +352,11 @@ func TestGateways(t *testing.T) {
 			}
 			refused("a socket opened by another page", "GET", "/tasks", "cross_origin", "Cookie", cookie, "Origin", "https://evil.example",
 				"Connection", "Upgrade", "Upgrade", "websocket", "Sec-Websocket-Version", "13", "Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ==")
+			socket := []string{"Connection", "Upgrade", "Upgrade", "websocket", "Sec-Websocket-Version", "13", "Sec-Websocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="}
+			refused("a socket for nobody", "GET", "/tasks/socket", "token_missing", socket...)
+			if got := converse(t, url+"/tasks/socket", append(socket, "Authorization", ada)); got != "you said hello\n" || len(app.take()) != 1 {
+				t.Errorf("the socket said %q", got)
+			}
 			refused("cookie and header", "GET", "/tasks", "invalid_request", "Cookie", cookie, "Authorization", ada)
 			refused("two cookies", "GET", "/tasks", "invalid_request", "Cookie", cookie+"; "+cookie)
 			passes("two cookies where nobody asks", "GET", "/about", "", "", "Cookie", cookie+"; "+cookie+"; "+wire.CookieDevice+"=x; jotsmith_access =y")
@@ -479,4 +500,33 @@ func TestFlaskBehindNginx(t *testing.T) {
 			t.Errorf("%s: %d %s", c.name, a.StatusCode, a.body)
 		}
 	}
+}
+
+// converse opens a socket, says hello and answers what is said.
+func converse(t *testing.T, url string, headers []string) string {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header[headers[i]] = append(r.Header[headers[i]], headers[i+1])
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	conn, ok := resp.Body.(io.ReadWriter)
+	if resp.StatusCode != http.StatusSwitchingProtocols || !ok {
+		t.Fatalf("%d instead of a socket", resp.StatusCode)
+	}
+	if _, err := io.WriteString(conn, "hello\n"); err != nil {
+		t.Fatal(err)
+	}
+	said, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(said)
 }
