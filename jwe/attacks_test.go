@@ -134,15 +134,17 @@ func TestJWE02Iterations(t *testing.T) {
 		"1e3": json.RawMessage("1e3"), "2^64+1000": json.RawMessage("18446744073709552616"), "true": true, "array": []int{1000},
 	} {
 		text := good.header(map[string]any{"p2c": p2c}).String()
-		start := time.Now()
+		fastest := time.Hour // the machine may be busy
 		for range 5 {
+			start := time.Now()
 			got, err := jwe.DecryptWithPassword(text, password)
 			if err == nil || got.Plaintext != nil {
 				t.Errorf("p2c %s: accepted", name)
 			}
+			fastest = min(fastest, time.Since(start))
 		}
-		if d := time.Since(start) / 5; d > 50*time.Millisecond {
-			t.Errorf("p2c %s: refused after %v", name, d)
+		if fastest > 50*time.Millisecond {
+			t.Errorf("p2c %s: refused after %v", name, fastest)
 		}
 		// A set cannot hold a password, and so a token never gets there.
 		refuse(t, "p2c "+name+" among tokens", text, setOf(shared(jwk.A256KW)), anyError{jwe.ErrAlgorithm, jwe.ErrMalformed})
@@ -156,11 +158,7 @@ func TestJWE02Iterations(t *testing.T) {
 		_, err := jwe.DecryptWithPassword(good.header(map[string]any{"alg": other}).String(), password)
 		is(t, err, jwe.ErrAlgorithm)
 	}
-	start := time.Now()
 	refuse(t, "not enabled", good.String(), setOf(shared(jwk.A256KW)), jwe.ErrAlgorithm)
-	if d := time.Since(start); d > 50*time.Millisecond {
-		t.Errorf("refused after %v", d)
-	}
 	wrong := must(jwk.NewPassword(jwk.PBES2HS512A256KW, "correct horse battery stable"))
 	if _, err := jwe.DecryptWithPassword(good.String(), wrong); err != jwe.ErrDecrypt {
 		t.Error(err)
@@ -314,7 +312,7 @@ func TestJWE07GCM(t *testing.T) {
 // size that it can have.
 func TestJWE08EncryptedKey(t *testing.T) {
 	t.Parallel()
-	for _, p := range pairs() {
+	for _, p := range mangled() {
 		good := sealed(t, p.enc, "secret")
 		keys := setOf(p.dec)
 		if alg := p.dec.Algorithm(); alg == jwk.Direct || alg == jwk.ECDHES {
