@@ -241,6 +241,9 @@ func (d *document) encryption(encs []ContentEncryption) (*EncryptionKey, error) 
 	if d.private || d.Kty == "oct" {
 		return nil, errors.New("JWK with private or secret members where a public key is expected: it must not be handed around")
 	}
+	if len(d.keyOps) == 0 && d.Kty != "RSA" {
+		d.hasOps = false // Web Cryptography's export says [] of public keys for ECDH
+	}
 	if err := d.encPurpose("encrypt", "wrapKey", "deriveKey", "deriveBits"); err != nil {
 		return nil, err
 	}

@@ -69,6 +69,12 @@ func TestEncryptionKeysRoundTrip(t *testing.T) {
 		if err != nil || !public.Equal(key.Public()) || !decrypts(public, key) {
 			t.Errorf("%v: public JWK: %v", key, err)
 		}
+		if strings.HasPrefix(string(key.Algorithm()), "ECDH") {
+			exported := strings.Replace(string(must(json.Marshal(key.Public()))), `"use":"enc"`, `"key_ops":[],"ext":true`, 1)
+			if same, err := jwk.ParseEncryption([]byte(exported)); err != nil || !same.Equal(key.Public()) {
+				t.Errorf("%v: as a browser exports it: %v", key, err)
+			}
+		}
 		narrow := must(jwk.ParseDecryption(text, jwk.A256GCM))
 		if got := narrow.Encryptions(); !slices.Equal(got, []jwk.ContentEncryption{jwk.A256GCM}) {
 			t.Errorf("%v: asked for A256GCM, allows %v", key, got)
