@@ -316,7 +316,7 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Ready:    ready,
 		Draining: n.draining,
 	})
-	forward.Routes(mux, forward.Deps{Issuer: c.Issuer, Catalog: n.catalog, Auth: auth})
+	forward.Routes(mux, forward.Deps{Issuer: c.Issuer, Catalog: n.catalog, Auth: auth, Origins: c.Origins})
 	if err := n.routeAdmin(mux, auth); err != nil {
 		return err
 	}
