@@ -256,7 +256,21 @@ func (l *Live) DeleteRole(ctx context.Context, actor audit.Actor, name string) e
 // there: what was registered before is changed by an operator's act alone.
 // APIs that name no permissions get those of the roles that are registered
 // with them.
-func (l *Live) Seed(ctx context.Context, apis []API, roles []Role) error {
+func (l *Live) Seed(ctx context.Context, apis []API, roles []Role) (err error) {
+	for range 10 {
+		err = l.seed(ctx, apis, roles)
+		if !errors.Is(err, fault.ErrExists) && !errors.Is(err, fault.ErrChanged) {
+			return err
+		}
+		// Another node that starts now registers the same.
+		if err := l.Reload(ctx); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (l *Live) seed(ctx context.Context, apis []API, roles []Role) error {
 	system := audit.Actor{Kind: audit.KindSystem}
 	if err := l.store.KeepServer(ctx, l.issuer, l.life); err != nil {
 		return err
