@@ -56,6 +56,7 @@ type nodeConfig struct {
 
 	Origins      []string // of pages that may call the routes for browsers, beside the issuer's own
 	AccessCookie bool     // log-ins with cookies get the access token in one too
+	Sensitive    []string // names of claims that are warned of in clear; none: those that look sensitive by default
 
 	DangerouslyAcceptClock bool
 	Log                    *slog.Logger
@@ -248,7 +249,7 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log})
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Sensitive: c.Sensitive})
 	if err != nil {
 		return err
 	}
@@ -273,6 +274,7 @@ func (n *node) openSessions() (err error) {
 		Grace:      c.RefreshGrace,
 		PerAccount: c.PerAccount,
 		Log:        c.Log,
+		Sensitive:  c.Sensitive,
 	})
 	if err != nil {
 		return usageError{err}

@@ -30,6 +30,7 @@ type serveCmd struct {
 	Role               []roleFlag     `sep:" " env:"JOTSMITH_ROLE" placeholder:"NAME=SCOPE,SCOPE" help:"The permissions that a role gives, registered where it is not yet; repeatable."`
 	Origin             []string       `sep:" " env:"JOTSMITH_ORIGIN" placeholder:"ORIGIN" help:"An origin whose pages may log people in, such as https://app.example.com; repeatable. The issuer's own may always."`
 	AccessCookie       bool           `env:"JOTSMITH_ACCESS_COOKIE" help:"Log-ins with cookies get the access token in one too, for apps behind a proxy on the issuer's own host."`
+	SensitiveClaim     []string       `sep:" " env:"JOTSMITH_SENSITIVE_CLAIM" placeholder:"NAME" help:"Warn of claims of this name in tokens that everybody can read, instead of those that look sensitive by default; repeatable."`
 	AccessLife         span           `default:"15m" env:"JOTSMITH_ACCESS_LIFE" placeholder:"TIME" help:"Life of an access token (${default}), at most 24h."`
 	SessionIdle        span           `default:"7d" env:"JOTSMITH_SESSION_IDLE" placeholder:"TIME" help:"A session ends when it was not refreshed for so long (${default}), at most 90d."`
 	SessionMax         span           `default:"30d" env:"JOTSMITH_SESSION_MAX" placeholder:"TIME" help:"A session ends so long after the log-in (${default}), at most 365d."`
@@ -194,6 +195,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		Loopback:               onLoopback(cmd.Addr),
 		Origins:                cmd.Origin,
 		AccessCookie:           cmd.AccessCookie,
+		Sensitive:              cmd.SensitiveClaim,
 		TrustedProxies:         cmd.TrustedProxy,
 		RateExempt:             cmd.RateExempt,
 		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,

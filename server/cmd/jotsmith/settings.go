@@ -49,6 +49,7 @@ var settings = []setting{
 	{"proxy.behind", "behind-proxy", isYesNo, false},
 	{"proxy.trusted", "trusted-proxy", isList, true},
 	{"tokens.access_life", "access-life", isText, false},
+	{"tokens.sensitive_claims", "sensitive-claim", isList, false},
 	{"sessions.idle", "session-idle", isText, false},
 	{"sessions.max", "session-max", isText, true},
 	{"sessions.refresh_grace", "refresh-grace", isText, true},
