@@ -120,7 +120,7 @@ func NewIssuer(c IssuerConfig) (*Issuer, error) {
 	return i, nil
 }
 
-var errNoSeal = errors.New("Seal holds a nil pointer: give the public key of the API that the tokens are for")
+var errNoSeal = errors.New("nil pointer for Seal: give the public key of the API that the tokens are for")
 
 // Sealed returns an issuer that differs from i in that its tokens are encrypted
 // for key, whatever key i encrypts for: an issuer of many APIs has one for each

@@ -336,7 +336,7 @@ func TestSealedSeveralIssuers(t *testing.T) {
 	// What cannot be decided is refused before any token comes.
 	second.Decryption = newSeals(t, api)
 	_, err := jwt.NewVerifier(first, second)
-	if err == nil || !strings.Contains(err.Error(), "Decryption is not that of a policy before it") {
+	if err == nil || !strings.Contains(err.Error(), "another Decryption than a policy before it") {
 		t.Errorf("two sets of keys: %v", err)
 	}
 	first.Decryption, second.Decryption = sliceKeys{api}, sliceKeys{api}

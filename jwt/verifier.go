@@ -42,7 +42,7 @@ func NewVerifier(policies ...Policy) (*Verifier, error) {
 			faulty = append(faulty, errors.New("a policy before it has this Issuer too"))
 		}
 		if p.Decryption != nil && v.sealed != nil && !sameKeys(p.Decryption, v.sealed) {
-			faulty = append(faulty, errors.New("Decryption is not that of a policy before it: encrypted tokens do not say whose they are, so one set of keys must be for all"))
+			faulty = append(faulty, errors.New("another Decryption than a policy before it has: encrypted tokens do not say whose they are, so one set of keys must be for all"))
 		}
 		if len(policies) > 1 {
 			for j, fault := range faulty {
