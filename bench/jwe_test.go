@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"errors"
+	"strings"
 	"testing"
 
 	jose "github.com/go-jose/go-jose/v4"
@@ -101,6 +102,9 @@ func FuzzDifferentialEncryption(f *testing.F) {
 		for _, openers := range all {
 			own, err := openers[0].open(compact)
 			for _, o := range openers[1:] {
+				if err == nil && len(own) == 0 && strings.HasPrefix(o.name, "jwx") {
+					continue // jwx decrypts no empty plaintext, not even one of its own
+				}
 				got, theirs := o.open(compact)
 				if err == nil && (theirs != nil || !bytes.Equal(got, own)) {
 					t.Errorf("we decrypt to %q, %s to %q, %v:\n%s", own, o.name, got, theirs, compact)
