@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +175,8 @@ func (t *tx) commit() error {
 
 // uncertain tells what the database refused from what it may have done.
 func uncertain(err error) error {
-	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Severity == "ERROR" && e.Code != completionUnknown {
+	// Severity is in the language of the database, its other form is not.
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && cmp.Or(e.SeverityUnlocalized, e.Severity) == "ERROR" && e.Code != completionUnknown {
 		return err
 	}
 	return fmt.Errorf("%w: %w", fault.ErrUncertain, err)
