@@ -457,6 +457,25 @@ func TestGatewaysPassOnRefusals(t *testing.T) {
 	}
 }
 
+// HAProxy goes on with a request whose Lua action has failed; the recipe must not.
+func TestHAProxyWhoseScriptFails(t *testing.T) {
+	t.Parallel()
+	need(t, "haproxy")
+	app := newBehind(t, func(http.ResponseWriter, *http.Request) {})
+	dir, addr := t.TempDir(), freeAddr(t)
+	recipe(t, dir, "haproxy", "127.0.0.1:5000", app.addr(), "bind :80", "bind "+addr, "lua-load ", "lua-load "+dir+"/",
+		"pcall(ask, txn, query)", `error("broken")`)
+	url := listening(t, addr, start(t, nil, "haproxy", "-db", "-f", filepath.Join(dir, "haproxy.cfg")))
+	for _, path := range []string{"/tasks", "/tasks/1"} {
+		if a := through(t, "GET", url+path, "X-Auth-Subject", "root"); a.StatusCode != 503 || len(app.take()) != 0 {
+			t.Errorf("%s: %d, or the program was reached", path, a.StatusCode)
+		}
+	}
+	if a := through(t, "GET", url+"/about"); a.StatusCode != 200 || len(app.take()) != 1 {
+		t.Errorf("/about: %d", a.StatusCode)
+	}
+}
+
 // The task list in Flask without a line about tokens, behind nginx.
 func TestFlaskBehindNginx(t *testing.T) {
 	t.Parallel()
