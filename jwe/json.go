@@ -192,8 +192,9 @@ func (d Decrypter) readJSON(text []byte) (all []message, aad []byte, err error) 
 	if err != nil {
 		return nil, nil, err
 	}
+	covered := additionalData(values["protected"], values["aad"])
 	for _, r := range recipients {
-		m := message{iv: ends[0], tag: ends[2] - ends[1], sealed: sealed, aad: additionalData(values["protected"], values["aad"])}
+		m := message{iv: ends[0], tag: ends[2] - ends[1], sealed: sealed, aad: covered}
 		if m.header, err = shared.with(append(slices.Clip(protected), r.members...), r.members); err != nil {
 			return nil, nil, err
 		}
