@@ -165,10 +165,7 @@ func (f *Feed) look(ctx context.Context) error {
 	}
 	fresh := make([]revocation.Entry, len(found))
 	for i, from := range found {
-		fresh[i] = revocation.Entry{
-			Fact:    jwt.NewFact(from.Kind, f.c.Issuer, from.Value),
-			Expires: from.Expires, Before: from.Before,
-		}
+		fresh[i] = f.entry(from)
 	}
 	if err := f.local.Add(fresh...); err != nil {
 		// The set refuses everything from now on, rather than to miss one.
@@ -192,6 +189,13 @@ func (f *Feed) look(ctx context.Context) error {
 		close(old.moved)
 	}
 	return nil
+}
+
+func (f *Feed) entry(from Fact) revocation.Entry {
+	return revocation.Entry{
+		Fact:    jwt.NewFact(from.Kind, f.c.Issuer, from.Value),
+		Expires: from.Expires, Before: from.Before,
+	}
 }
 
 func (e fact) stands(now time.Time) bool { return e.Expires.IsZero() || e.Expires.After(now) }

@@ -39,6 +39,10 @@ func TestEndTokenTwice(t *testing.T) {
 		if err := f.EndToken(t.Context(), audit.Actor{Kind: audit.KindOperator}, token); err != nil {
 			t.Fatal(err)
 		}
+		// This node's own next answer knows, before it has looked at the store.
+		if err := f.Local().Check(token, time.Now()); !errors.Is(err, jwt.ErrRevoked) {
+			t.Errorf("the token lives once it was answered that it does not: %v", err)
+		}
 		if err := f.Look(t.Context()); err != nil {
 			t.Fatal(err)
 		}
