@@ -34,7 +34,9 @@ type Policy struct {
 	// Decryption, if given, are the keys of this API, and its tokens must be
 	// encrypted for one of them (RFC 7519 §5.2): a token that is only signed is
 	// then [ErrMalformed], as an encrypted one is without it. Policies of one
-	// verifier that have it must have the same.
+	// verifier that have it must have the same. What the cache holds is not
+	// decrypted again: a key that is taken away is asked for no new token, and
+	// with a negative CacheSize for none at all.
 	Decryption DecryptionKeys
 	// Revocations is asked about every token. Required unless
 	// DangerouslyIgnoreRevocation.
