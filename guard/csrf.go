@@ -101,6 +101,8 @@ func (g *Guard) csrfMAC(nonce []byte, t *jwt.Token) []byte {
 func (g *Guard) checkCSRFToken(r *http.Request, t *jwt.Token) error {
 	sent, ok := one(r.Header, "X-Csrf-Token")
 	switch {
+	case t.SessionID() == "" && t.ID() == "" && t.Subject() == "":
+		return fmt.Errorf("%w, or nobody can say: the access token has no sid, jti or sub that %s could be bound to", ErrCrossOrigin, CSRFHeader)
 	case g.c.CSRFKey == nil:
 		return fmt.Errorf("%w, or nobody can say: neither Sec-Fetch-Site nor Origin was sent, and there is no CSRFKey", ErrCrossOrigin)
 	case !ok || sent == "":

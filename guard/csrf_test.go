@@ -3,13 +3,17 @@ package guard_test
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jotsmithtest"
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jws"
 	"github.com/jotsmith/jotsmith/jwt"
 )
 
@@ -229,4 +233,40 @@ func TestWEB01(t *testing.T) {
 		}()
 		strict.CSRFToken(own)
 	})
+}
+
+// A token that names neither session nor itself nor anybody leaves nothing that
+// a CSRF token could be bound to: one would be good for all of them.
+func TestWEB01NothingToBindTo(t *testing.T) {
+	t.Parallel()
+	key, err := jwk.GenerateSecret(jwk.HS256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := jwk.NewSet(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := jwt.NewVerifier(jwt.Policy{Issuer: "https://other.example", Audiences: []string{"https://tasks.example"}, Keys: keys, DangerouslyIgnoreRevocation: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	compact, err := jws.Sign(key, "at+jwt", fmt.Appendf(nil, `{"iss":"https://other.example","aud":"https://tasks.example","exp":%d}`, time.Now().Add(time.Hour).Unix()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := v.Verify(t.Context(), compact)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := guard.New(t.Context(), guard.Config{Verifier: v, Log: quiet(), Cookie: accessCookie, CSRFKey: []byte("0123456789-abcdefghij-KLMNOPQRSTUVW")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest("POST", "https://tasks.example/tasks", nil)
+	r.AddCookie(&http.Cookie{Name: accessCookie, Value: compact})
+	r.Header.Set(guard.CSRFHeader, g.CSRFToken(token))
+	if _, err := g.Check(r); !errors.Is(err, guard.ErrCrossOrigin) {
+		t.Errorf("%v", err)
+	}
 }
