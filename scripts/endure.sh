@@ -38,10 +38,10 @@ echo "== keys rotate under load for $ROTATION, and under kill -9"
 (cd server && JOTSMITH_ROTATION=$ROTATION go test -count 1 -timeout 6h -v -run 'TestRotationUnderLoad|TestKillNineWhileKeysRotate' ./e2e/) | tee "$log"
 row "key rotation under load" "$(sed -n 's/^ *rotation_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
-echo "== the token core and the command under the race detector"
+echo "== the token core, administration and the command under the race detector"
 CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./jwk ./jws ./jwt ./jwe
-(cd server && CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./cmd/...)
-row "the token core and the command under the race detector" "passed"
+(cd server && CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./internal/httpapi/admin ./cmd/...)
+row "the token core, administration and the command under the race detector" "passed"
 
 [ "$FUZZTIME" = 0 ] && exit 0
 for module in . server bench; do

@@ -80,12 +80,14 @@ say "gRPC interceptors"
 (cd grpcguard && GOWORK=off CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./...)
 
 say "server"
-(cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./internal/...)
+# shellcheck disable=SC2046 # several packages
+(cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m $(go list ./internal/... | grep -v '/httpapi/admin$'))
 
-# The command runs as itself in hundreds of processes, and takes six times as
-# long under the detector: make endure does that.
-say "command"
-(cd server && go test -shuffle=on -timeout 10m ./cmd/...)
+# The command runs as itself in hundreds of processes, administration asks each
+# route as everybody, and both take six times as long under the detector: make
+# endure does that.
+say "administration and command"
+(cd server && go test -shuffle=on -timeout 10m ./internal/httpapi/admin ./cmd/...)
 
 # The promises are tested on the binary as users run it, without the detector.
 say "the built binary, end to end"
