@@ -171,17 +171,17 @@ func TestBrowserLogsInByCookie(t *testing.T) {
 	}
 }
 
-// chromiumPath skips where there is no browser, or nothing that drives it.
+// chromiumPath answers where the browser is, once there is what drives it too.
 func chromiumPath(t *testing.T) string {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Skip("needs the package chromium")
+		lacks(t, "chromium: install the package chromium")
 	}
 	probe := exec.Command("node", "--input-type=module", "-e", "import 'playwright-core'")
 	probe.Dir = "browser"
 	if err := probe.Run(); err != nil {
-		t.Skip("needs npm ci in server/e2e/browser")
+		lacks(t, "playwright-core: run npm ci in server/e2e/browser")
 	}
 	return path
 }

@@ -295,3 +295,13 @@ func code(t testing.TB, body []byte) string {
 	}
 	return string(p.Code)
 }
+
+// lacks ends a test that this machine lacks something for: it is skipped, and
+// fails under CI=true, where a test that did not run has not passed.
+func lacks(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal("this machine lacks " + what)
+	}
+	t.Skip("this machine lacks " + what)
+}
