@@ -11,15 +11,18 @@ type logFlags struct {
 	LogLevel string `enum:"debug,info,warn,error" default:"info" env:"JOTSMITH_LOG_LEVEL" placeholder:"LEVEL" help:"Least level that is logged: debug, info, warn or error (${default})."`
 }
 
-// newLog answers a log, and its level, which can be changed.
-func (f logFlags) newLog(w io.Writer) (*slog.Logger, *slog.LevelVar) {
-	level := new(slog.LevelVar)
+// newLog answers a log, its level, which can be changed, and what writes the
+// last of its lines.
+func (f logFlags) newLog(w io.Writer) (log *slog.Logger, level *slog.LevelVar, flush func()) {
+	level = new(slog.LevelVar)
 	level.Set(f.level())
 	options := &slog.HandlerOptions{Level: level}
+	buffer := &lineBuffer{w: w}
+	var lines slog.Handler = slog.NewTextHandler(buffer, options)
 	if f.Log == "json" || f.Log == "auto" && !isTerminal(w) {
-		return slog.New(slog.NewJSONHandler(w, options)), level
+		lines = slog.NewJSONHandler(buffer, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options)), level
+	return slog.New(promptHandler{lines, buffer}), level, buffer.flush
 }
 
 func (f logFlags) level() (l slog.Level) {

@@ -103,8 +103,13 @@ func (c *Call) tellRate(name, policy string, left int, until time.Duration) {
 	b = strconv.AppendInt(b, int64(left), 10)
 	b = append(b, ";t="...)
 	b = strconv.AppendInt(b, int64(wholeSeconds(until)), 10)
-	h["Ratelimit-Policy"] = append(h["Ratelimit-Policy"], policy)
-	h["Ratelimit"] = append(h["Ratelimit"], string(b))
+	if told := h["Ratelimit"]; told != nil { // a list (RFC 9651 §3.1), in one line
+		told[0] += ", " + string(b)
+		h["Ratelimit-Policy"][0] += ", " + policy
+		return
+	}
+	h["Ratelimit-Policy"] = []string{policy}
+	h["Ratelimit"] = []string{string(b)}
 }
 
 // ratePolicy: so many in the time in which as many come back.
