@@ -33,8 +33,9 @@ i/app:              i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mi
 i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwk l/jwt
 i/feed:             i/audit i/fault i/keyring l/jwt l/revocation
 i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk l/jwt
-i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
-i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
+i/store/schema:
+i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema l/jwk l/jwt
+i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema l/jwk l/jwt
 i/realtest:
 i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire

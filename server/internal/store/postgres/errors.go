@@ -18,10 +18,15 @@ const (
 	serializationFailure = "40001"
 	completionUnknown    = "40003"
 	deadlockDetected     = "40P01"
+	lockNotAvailable     = "55P03"
+	queryCanceled        = "57014"
+	readOnlyTransaction  = "25006"
+	idleInTransaction    = "25P03"
 )
 
 // advice says what to do about what PostgreSQL reports, by code or by class.
 var advice = map[string]string{
+	"25P03": "this node was silent in a transaction for too long; it may lack processors",
 	"25006": "it is read-only; connect to the primary, such as with target_session_attrs=read-write",
 	"28":    "it refuses this user; correct the user, the password or pg_hba.conf",
 	"3D000": "there is no such database; make it with createdb, or correct the name in the URL",
@@ -82,10 +87,11 @@ func taken(err error) (constraint string, ok bool) {
 	return e.ConstraintName, true
 }
 
-// isShutdown reports whether err ended the connection from the other side.
+// isShutdown reports whether err ended the connection from the other side: it
+// was shut down, or this side had been silent in a transaction for too long.
 func isShutdown(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && strings.HasPrefix(e.Code, "57P")
+	return ok && (strings.HasPrefix(e.Code, "57P") || e.Code == idleInTransaction)
 }
 
 // absent names the error of a row that is not there.

@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 )
@@ -24,15 +21,9 @@ type Examination struct {
 // Examine reads and changes nothing: fs.ErrNotExist where the database has no
 // tables, and otherwise what keeps a server from working with it.
 func Examine(ctx context.Context, url string) (e Examination, err error) {
-	s := &Store{log: slog.New(slog.DiscardHandler)}
-	s.over, s.stop = context.WithCancel(context.Background())
-	config, err := configure(url)
+	s, err := probe(ctx, url)
 	if err != nil {
 		return e, err
-	}
-	config.MinConns, config.MaxConns = 0, 1
-	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
-		return e, explain(err)
 	}
 	defer s.shut()
 	return e, explain(e.read(ctx, s))
@@ -46,11 +37,11 @@ func (e *Examination) read(ctx context.Context, s *Store) (err error) {
 		return err
 	}
 	e.Newest = newest()
-	switch {
-	case e.Version == 0:
+	if e.Version == 0 {
 		return fmt.Errorf("it is empty: %w", fs.ErrNotExist)
-	case e.Version > e.Newest:
-		return fmt.Errorf("%w (its tables have version %d, this program knows %d)", errNewer, e.Version, e.Newest)
+	}
+	if err := s.compatible(ctx, e.Version); err != nil {
+		return err
 	}
 	if err := e.settings(ctx, s); err != nil {
 		return err

@@ -69,6 +69,8 @@ type Store struct {
 	log   *slog.Logger
 
 	seq       atomic.Int64 // of the last event that was recorded
+	renewed   atomic.Int64 // when the pool was, in nanoseconds since the epoch
+	stats     counters
 	committed chan struct{}
 	published chan struct{} // wakes tell
 

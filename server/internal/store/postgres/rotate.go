@@ -48,7 +48,7 @@ func (s *Store) RotateSession(ctx context.Context, id session.ID, r session.Rota
 		case pgconn.SafeToRetry(err):
 			return err
 		}
-		return uncertain(err)
+		return s.uncertain(err)
 	})
 	return row, now, rotated, err
 }

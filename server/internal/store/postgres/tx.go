@@ -17,13 +17,17 @@ import (
 )
 
 const (
-	// patience bounds one attempt, also where the database hangs: whoever waits
-	// for it holds a connection.
+	// patience bounds one transition with all its attempts, also where the
+	// database hangs. Nothing is begun in its second half.
 	patience = 10 * time.Second
 
 	// attempts bounds how often a transition is tried that was rolled back
 	// because of others; the waits between them add up to about a second.
 	attempts = 10
+
+	// queue bounds how many wait for a connection. Who comes then is told at
+	// once what he would be told after half of patience.
+	queue = 2048
 )
 
 // A tx is what one transition may use of its transaction. Statements whose
@@ -55,11 +59,13 @@ func (s *Store) snapshot(ctx context.Context, f func(*tx) error) error {
 func (s *Store) read(ctx context.Context, f func(*tx) error) error { return s.run(ctx, "", f) }
 
 func (s *Store) run(ctx context.Context, begin string, f func(*tx) error) error {
+	start := time.Now()
 	for n := 0; ; n++ {
-		err := s.attempt(ctx, begin, f)
-		if err == nil || n == attempts || !again(err) {
+		err := s.attempt(ctx, start, begin, f)
+		if err == nil || n == attempts || !again(err) || time.Since(start) > patience/2 {
 			return explain(err)
 		}
+		s.stats.retries.Add(1)
 		wait := rand.N(min(time.Millisecond<<n, 250*time.Millisecond))
 		select {
 		case <-ctx.Done():
@@ -89,7 +95,7 @@ func again(err error) bool {
 	return ok && (e.Code == serializationFailure || e.Code == deadlockDetected)
 }
 
-func (s *Store) attempt(ctx context.Context, begin string, f func(*tx) error) error {
+func (s *Store) attempt(ctx context.Context, start time.Time, begin string, f func(*tx) error) error {
 	if s.over.Err() != nil {
 		return errClosed
 	}
@@ -97,17 +103,12 @@ func (s *Store) attempt(ctx context.Context, begin string, f func(*tx) error) er
 	if err != nil && begin != "" {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(ctx, patience)
-	conn, err := s.pool.Acquire(waiting)
-	cancel()
+	conn, err := s.acquire(ctx, start)
 	if err != nil {
-		if ctx.Err() == nil && waiting.Err() != nil {
-			return errBusy
-		}
 		return err
 	}
 	// What has begun ends with an answer, also where its caller has gone.
-	ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(patience))
 	defer cancel()
 	t := &tx{s: s, ctx: ctx, conn: conn, now: now}
 	defer t.release()
@@ -130,6 +131,21 @@ func (s *Store) attempt(ctx context.Context, begin string, f func(*tx) error) er
 	return nil
 }
 
+// acquire waits for a connection, in the first half of patience.
+func (s *Store) acquire(ctx context.Context, start time.Time) (*pgxpool.Conn, error) {
+	defer s.stats.waiting.Add(-1)
+	if s.stats.waiting.Add(1) > queue {
+		return nil, errBusy
+	}
+	waiting, cancel := context.WithDeadline(ctx, start.Add(patience/2))
+	defer cancel()
+	conn, err := s.pool.Acquire(waiting)
+	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
+		return nil, errBusy
+	}
+	return conn, err
+}
+
 // release gives the connection back, and rolls back what was not committed.
 func (t *tx) release() {
 	if c := t.conn.Conn(); !c.IsClosed() && c.PgConn().TxStatus() != 'I' {
@@ -140,11 +156,14 @@ func (t *tx) release() {
 	t.conn.Release()
 }
 
-// lost marks an error that left no connection. The others of the pool are as
-// old as that one, so that none of them is tried any more.
+// lost marks an error that left no connection.
 func (t *tx) lost(err error) error {
-	if _, answered := errors.AsType[*pgconn.PgError](err); t.conn.Conn().IsClosed() && t.ctx.Err() == nil {
-		t.s.pool.Reset()
+	e, answered := errors.AsType[*pgconn.PgError](err)
+	if answered && e.Code == readOnlyTransaction { // a primary that is one no more
+		t.s.renew()
+	}
+	if t.conn.Conn().IsClosed() && t.ctx.Err() == nil {
+		t.s.renew()
 		if errors.Is(err, fault.ErrUncertain) {
 			return err
 		}
@@ -153,6 +172,15 @@ func (t *tx) lost(err error) error {
 		}
 	}
 	return err
+}
+
+// renew has the pool make its connections anew, at most once in a second: those
+// that were made beside one that was lost probably are as well.
+func (s *Store) renew() {
+	now, last := time.Now().UnixNano(), s.renewed.Load()
+	if now-last > int64(time.Second) && s.renewed.CompareAndSwap(last, now) {
+		s.pool.Reset()
+	}
 }
 
 func (t *tx) commit() error {
@@ -170,7 +198,16 @@ func (t *tx) commit() error {
 	case pgconn.SafeToRetry(err):
 		return t.lost(err)
 	}
-	return uncertain(err)
+	return t.s.uncertain(err)
+}
+
+// uncertain counts what the caller cannot know.
+func (s *Store) uncertain(err error) error {
+	err = uncertain(err)
+	if errors.Is(err, fault.ErrUncertain) {
+		s.stats.uncertain.Add(1)
+	}
+	return err
 }
 
 // uncertain tells what the database refused from what it may have done.
