@@ -1,35 +1,21 @@
 package jwk_test
 
 import (
-	"crypto/fips140"
 	"encoding/json"
-	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
+	"github.com/jotsmith/jotsmith/internal/fipstest"
 	"github.com/jotsmith/jotsmith/jwk"
 )
 
 // Every algorithm works in Go's FIPS 140-3 mode, and deterministic ECDSA stays
-// deterministic. The mode is chosen at the start of a process, so that the test
-// starts itself again.
+// deterministic.
 func TestFIPS140(t *testing.T) {
 	t.Parallel()
-	if !fips140.Enabled() {
-		exe, err := os.Executable()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(exe, "-test.run=^(TestFIPS140|TestRFC6979|TestRFC8037AppendixA|TestJWS11PSS|TestFromSignerOtherPadding)$", "-test.v")
-		cmd.Env = append(os.Environ(), "GODEBUG=fips140=on")
-		out, err := cmd.CombinedOutput()
-		if err != nil || !strings.Contains(string(out), "FIPS mode is on") {
-			t.Errorf("%v\n%s", err, out)
-		}
+	inside := fipstest.Again(t, "on", []string{"TestFIPS140", "TestRFC6979", "TestRFC8037AppendixA", "TestJWS11PSS", "TestFromSignerOtherPadding"})
+	if !inside {
 		return
 	}
-	t.Log("FIPS mode is on")
 	message := []byte("message")
 	for _, alg := range jwk.Algorithms() {
 		var signer jwk.Signer

@@ -18,6 +18,7 @@ internal/arch:
 internal/b64:
 internal/strictjson:
 internal/vectors:
+internal/fipstest:
 wire:
 jwk:               internal/b64 internal/strictjson
 jws:               internal/b64 internal/strictjson jwk
