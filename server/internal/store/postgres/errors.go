@@ -19,6 +19,8 @@ const (
 	completionUnknown    = "40003"
 	deadlockDetected     = "40P01"
 	lockNotAvailable     = "55P03"
+	duplicateTable       = "42P07"
+	duplicateObject      = "42710"
 	queryCanceled        = "57014"
 	readOnlyTransaction  = "25006"
 	idleInTransaction    = "25P03"

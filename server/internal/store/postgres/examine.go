@@ -36,7 +36,7 @@ func (e *Examination) read(ctx context.Context, s *Store) (err error) {
 	if e.Version, err = s.version(ctx); err != nil {
 		return err
 	}
-	e.Newest = newest()
+	e.Newest = s.newest()
 	if e.Version == 0 {
 		return fmt.Errorf("it is empty: %w", fs.ErrNotExist)
 	}

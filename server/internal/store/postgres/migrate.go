@@ -21,7 +21,16 @@ import (
 )
 
 //go:embed migrations/*.sql
-var migrations embed.FS
+var files embed.FS
+
+// migrations is what files holds.
+func migrations() fs.FS {
+	dir, err := fs.Sub(files, "migrations")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return dir
+}
 
 var errNewer = errors.New("it was written by a newer version of jotsmith; run that version, or restore a backup that is older")
 
@@ -48,7 +57,7 @@ func (s *Store) version(ctx context.Context) (version int64, err error) {
 // do harm to. Most newer tables are not: during an upgrade, programs of both
 // versions run beside each other.
 func (s *Store) compatible(ctx context.Context, standing int64) error {
-	if standing <= newest() {
+	if standing <= s.newest() {
 		return nil
 	}
 	var oldest int64
@@ -56,10 +65,10 @@ func (s *Store) compatible(ctx context.Context, standing int64) error {
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return err
 	}
-	if err != nil || oldest > newest() {
-		return fmt.Errorf("%w (its tables have version %d, for programs that know %d or later; this one knows %d)", errNewer, standing, oldest, newest())
+	if err != nil || oldest > s.newest() {
+		return fmt.Errorf("%w (its tables have version %d, for programs that know %d or later; this one knows %d)", errNewer, standing, oldest, s.newest())
 	}
-	s.log.Info("the tables are those of a newer version, which this one can work with", "tables", standing, "known", newest())
+	s.log.Info("the tables are those of a newer version, which this one can work with", "tables", standing, "known", s.newest())
 	return nil
 }
 
@@ -70,7 +79,7 @@ func (s *Store) upgrade(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if standing >= newest() {
+	if standing >= s.newest() {
 		return s.compatible(ctx, standing)
 	}
 	steps, err := s.pending(ctx, standing)
@@ -79,18 +88,14 @@ func (s *Store) upgrade(ctx context.Context) error {
 	}
 	if takes := schema.Takes(steps); takes > schema.Quick {
 		return fmt.Errorf("its tables have version %d and this program needs %d, which takes about %v while others wait; "+
-			"see 'jotsmith migrate --dry-run', and run 'jotsmith migrate' when that suits", standing, newest(), takes.Round(time.Second))
+			"see 'jotsmith migrate --dry-run', and run 'jotsmith migrate' when that suits", standing, s.newest(), takes.Round(time.Second))
 	}
 	return s.migrate(ctx, func(schema.Step, time.Duration) {})
 }
 
 // pending reads the migrations after a version, with the sizes of the tables.
 func (s *Store) pending(ctx context.Context, standing int64) ([]schema.Step, error) {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	steps, err := schema.Pending(dir, standing)
+	steps, err := schema.Pending(s.migrations, standing)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +148,7 @@ func Migrate(ctx context.Context, c Config, progress func(schema.Step, time.Dura
 // probe connects, for whoever looks at a database that may not be ready to be
 // worked with.
 func probe(ctx context.Context, url string) (*Store, error) {
-	s := &Store{log: slog.New(slog.DiscardHandler)}
+	s := &Store{log: slog.New(slog.DiscardHandler), migrations: migrations()}
 	s.over, s.stop = context.WithCancel(context.Background())
 	config, err := configure(url)
 	if err != nil {
@@ -163,7 +168,7 @@ func (s *Store) lockTables(ctx context.Context) (unlock func(), err error) {
 	// Two at once may both find that there is no such table.
 	for range attempts {
 		_, err = s.pool.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_lock (one INTEGER PRIMARY KEY)`)
-		if _, lost := taken(err); err == nil || !lost {
+		if err == nil || !isThere(err) {
 			break
 		}
 	}
@@ -197,6 +202,12 @@ func (s *Store) lockTables(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
+// isThere reports whether err says that somebody else has just made the same.
+func isThere(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (e.Code == uniqueViolation || e.Code == duplicateTable || e.Code == duplicateObject)
+}
+
 // isHeld reports whether err says that somebody else kept a lock for too long.
 func isHeld(err error) bool {
 	e, ok := errors.AsType[*pgconn.PgError](err)
@@ -213,18 +224,14 @@ func (s *Store) migrate(ctx context.Context, progress func(schema.Step, time.Dur
 	if err != nil {
 		return err
 	}
-	if standing >= newest() {
+	if standing >= s.newest() {
 		return s.compatible(ctx, standing)
 	}
-	dir, err := fs.Sub(migrations, "migrations")
+	steps, err := schema.Pending(s.migrations, standing)
 	if err != nil {
 		return err
 	}
-	steps, err := schema.Pending(dir, standing)
-	if err != nil {
-		return err
-	}
-	p, db, err := s.provider(dir)
+	p, db, err := s.provider()
 	if err != nil {
 		return err
 	}
@@ -236,19 +243,19 @@ func (s *Store) migrate(ctx context.Context, progress func(schema.Step, time.Dur
 			return fmt.Errorf("bringing the tables up to date: %s: %w", step.Name, err)
 		}
 		took := time.Since(start).Round(time.Millisecond)
-		s.log.Info("brought the tables up to date", "step", step.Name, "of", newest(), "took", took)
+		s.log.Info("brought the tables up to date", "step", step.Name, "of", s.newest(), "took", took)
 		progress(step, took)
 	}
 	return nil
 }
 
 // provider answers what runs migrations, on connections of its own.
-func (s *Store) provider(dir fs.FS) (*goose.Provider, *sql.DB, error) {
+func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
 	config := s.pool.Config().ConnConfig.Copy()
 	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockPatience.Milliseconds())
 	db := stdlib.OpenDB(*config)
-	p, err := goose.NewProvider(goose.DialectPostgres, db, dir,
+	p, err := goose.NewProvider(goose.DialectPostgres, db, s.migrations,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		db.Close()
@@ -276,12 +283,11 @@ func (s *Store) apply(ctx context.Context, p *goose.Provider, step schema.Step) 
 }
 
 // newest is the version of the tables that this program knows.
-func newest() int64 {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
+func (s *Store) newest() (highest int64) {
+	files, err := fs.Glob(s.migrations, "*.sql")
 	if err != nil {
 		panic(err) // the pattern is a constant
 	}
-	highest := int64(0)
 	for _, f := range files {
 		if n, err := goose.NumericComponent(f); err == nil {
 			highest = max(highest, n)

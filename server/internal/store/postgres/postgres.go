@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,8 @@ type Config struct {
 	// the database's clock, and goes on from that clock: times that were
 	// already handed out are handed out again.
 	DangerouslyAcceptClock bool
+
+	migrations fs.FS // others than its own, in tests
 }
 
 // A Store is safe for concurrent use.
@@ -67,6 +70,8 @@ type Store struct {
 	id    string
 	clock clock
 	log   *slog.Logger
+
+	migrations fs.FS
 
 	seq       atomic.Int64 // of the last event that was recorded
 	renewed   atomic.Int64 // when the pool was, in nanoseconds since the epoch
@@ -88,7 +93,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	s := &Store{log: c.Log, committed: make(chan struct{}, 1), published: make(chan struct{}, 1)}
+	if c.migrations == nil {
+		c.migrations = migrations()
+	}
+	s := &Store{log: c.Log, migrations: c.migrations, committed: make(chan struct{}, 1), published: make(chan struct{}, 1)}
 	s.clock.log = c.Log
 	s.over, s.stop = context.WithCancel(context.Background())
 	s.close = sync.OnceValue(s.shut)
