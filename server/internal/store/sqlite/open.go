@@ -3,19 +3,16 @@ package sqlite
 import (
 	"context"
 	"crypto/rand"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"github.com/pressly/goose/v3"
+	"github.com/jotsmith/jotsmith/server/internal/store/schema"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 const (
 	// applicationID marks the file as ours ("JOTS", PRAGMA application_id).
@@ -102,36 +99,21 @@ func (c *conn) version() (int64, error) {
 	return version, nil
 }
 
-// newest is the version of the tables that this program knows.
-func newest() int64 {
-	files, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil {
-		panic(err) // the pattern is a constant
-	}
-	highest := int64(0)
-	for _, f := range files {
-		if n, err := goose.NumericComponent(f); err == nil {
-			highest = max(highest, n)
-		}
-	}
-	return highest
-}
-
 // prepare connects the writer and brings the tables from standing to the
 // newest version.
-func prepare(ctx context.Context, path string, standing int64) (*conn, error) {
+func prepare(ctx context.Context, path string, standing int64, progress func(schema.Step, time.Duration)) (*conn, error) {
 	c, err := connect(ctx, path, writing)
 	if err != nil {
 		return nil, err
 	}
-	if err := c.upgrade(ctx, path, standing); err != nil {
+	if err := c.upgrade(ctx, path, standing, progress); err != nil {
 		c.close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (c *conn) upgrade(ctx context.Context, path string, standing int64) error {
+func (c *conn) upgrade(ctx context.Context, path string, standing int64, progress func(schema.Step, time.Duration)) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -157,28 +139,7 @@ func (c *conn) upgrade(ctx context.Context, path string, standing int64) error {
 	if standing == newest() {
 		return nil
 	}
-	return migrate(ctx, path)
-}
-
-func migrate(ctx context.Context, path string) error {
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	db, err := database(path, writing)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, dir,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return fmt.Errorf("reading migrations: %w", err)
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("bringing the tables up to date: %w", err)
-	}
-	return nil
+	return migrate(ctx, path, standing, progress)
 }
 
 // identify reads the store's id and mark, and makes them and the feed's epoch

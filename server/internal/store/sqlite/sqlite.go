@@ -32,6 +32,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/store/schema"
 )
 
 var (
@@ -123,7 +124,11 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return explain(err)
 	}
-	if s.writer, err = prepare(ctx, s.path, standing); err != nil {
+	if s.writer, err = prepare(ctx, s.path, standing, func(step schema.Step, took time.Duration) {
+		if standing > 0 {
+			s.log.Info("brought the tables up to date", "step", step.Name, "of", newest(), "took", took)
+		}
+	}); err != nil {
 		return explain(err)
 	}
 	mark, err := s.identify()
