@@ -37,6 +37,7 @@ type commands struct {
 	Session    sessionCmd    `cmd:"" help:"List and end sessions."`
 	Key        keyCmd        `cmd:"" help:"Make and convert keys in files; list, rotate and revoke those of a server."`
 	Audit      auditCmd      `cmd:"" help:"Read, export and verify the record of what was done."`
+	Bench      benchCmd      `cmd:"" help:"Measure how much a server can do."`
 	Migrate    migrateCmd    `cmd:"" help:"Bring the tables of the database up to date, or say what that would do."`
 	Doctor     doctorCmd     `cmd:"" help:"Say what is wrong with a server, and what to do about it."`
 	Token      tokenCmd      `cmd:"" help:"Explain, verify, make, encrypt or revoke a token."`

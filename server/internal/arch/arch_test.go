@@ -37,6 +37,7 @@ i/store/schema:
 i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema l/jwk l/jwt
 i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema l/jwk l/jwt
 i/realtest:
+i/load:             l/jwk l/jwt l/wire
 i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire
