@@ -1,0 +1,355 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anishathalye/porcupine"
+
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+type (
+	opKind  uint8
+	outcome uint8
+)
+
+const (
+	opLogin opKind = iota
+	opRefresh
+	opEnd
+	opRead // of the store itself
+	kinds
+)
+
+const (
+	granted outcome = iota
+	refused         // for what was presented
+	unknown         // no answer, or one that says that nobody knows
+	outcomes
+)
+
+func (k opKind) String() string  { return [...]string{"login", "refresh", "end", "read"}[k] }
+func (o outcome) String() string { return [...]string{"granted", "refused", "unknown"}[o] }
+
+// An op is one request of one session and what came of it. Times are since the
+// cluster's start.
+type op struct {
+	kind      opKind
+	outcome   outcome
+	ended     bool   // as opRead found it
+	presented uint32 // generation
+	got       uint32 // generation of the answer
+	status    int
+	node      string
+	client    int
+	call, ret time.Duration
+}
+
+func (o op) String() string {
+	s := fmt.Sprintf("%10v–%-10v client %2d %-6s %s", o.call.Round(10*time.Microsecond), o.ret.Round(10*time.Microsecond), o.client, o.node, o.kind)
+	switch o.kind {
+	case opRefresh:
+		s += fmt.Sprintf("(%d)", o.presented)
+	case opRead:
+		return s + fmt.Sprintf(" → %d, ended %v", o.got, o.ended)
+	}
+	s += fmt.Sprintf(" → %v %d", o.outcome, o.status)
+	if o.kind == opRefresh && o.outcome == granted {
+		s += fmt.Sprintf(", %d", o.got)
+	}
+	return s
+}
+
+// A tracked session is one whose every request is remembered.
+type tracked struct {
+	id string
+
+	mu     sync.Mutex
+	ops    []op
+	chain  map[uint32]string // refresh tokens by generation
+	newest uint32
+	access string // token, the last that was answered
+	asked  bool   // to end
+	over   bool   // refused, or its end was answered
+}
+
+func newTracked(t testing.TB, body []byte) *tracked {
+	first := tokens(t, body)
+	g := generation(t, first.RefreshToken)
+	return &tracked{id: first.SessionID, chain: map[uint32]string{g: first.RefreshToken}, newest: g, access: first.AccessToken}
+}
+
+// generation reads which one of its chain a refresh token is: version 1, key 4,
+// handle 16, generation 4, MAC 32 bytes, and 6 characters of checksum.
+func generation(t testing.TB, token string) uint32 {
+	raw, err := base64.RawURLEncoding.DecodeString(token[len("jsr_") : len(token)-6])
+	if err != nil || len(raw) != 57 {
+		t.Errorf("not a refresh token: %d bytes, %v", len(raw), err)
+		return 0
+	}
+	return binary.BigEndian.Uint32(raw[21:])
+}
+
+// token answers the newest token, or one so many generations before it.
+func (s *tracked) token(before uint32) (token string, g uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g = s.newest - min(before, s.newest-1)
+	for s.chain[g] == "" {
+		g++ // its answer was lost
+	}
+	return s.chain[g], g
+}
+
+func (s *tracked) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+func (s *tracked) add(o op) {
+	s.mu.Lock()
+	s.ops = append(s.ops, o)
+	s.mu.Unlock()
+}
+
+// ask makes one request and says what came of it.
+func (c *cluster) ask(client *http.Client, o op, path, bearer string, body any) (op, []byte) {
+	o.call = time.Since(c.began)
+	status, answer, header, err := exchange(client, c.issuer+path, bearer, body)
+	o.ret = time.Since(c.began)
+	o.status, o.node = status, header.Get("X-Node")
+	switch {
+	case err != nil || status == 502 || status == 503 || status == 504:
+		o.outcome = unknown
+		o.ret = math.MaxInt64
+	case status == 200 || status == 204:
+		o.outcome = granted
+	default:
+		o.outcome = refused
+		if status != 401 {
+			c.t.Errorf("%v: %s", o, answer)
+		}
+	}
+	if bytes.Contains(answer, []byte(`"store_behind"`)) {
+		c.t.Errorf("the store is behind its own tokens: %v", o)
+	}
+	return o, answer
+}
+
+func exchange(client *http.Client, url, bearer string, body any) (int, []byte, http.Header, error) {
+	b := []byte("")
+	if body != nil {
+		b, _ = json.Marshal(body)
+	}
+	req, err := http.NewRequest("POST", url, bytes.NewReader(b))
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if bearer != "" {
+		req.Header.Set("Authorization", "Bearer "+bearer)
+	}
+	req.GetBody = nil // what was sent is not sent again
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, nil, nil, err
+	}
+	defer resp.Body.Close()
+	var answer bytes.Buffer
+	if _, err := answer.ReadFrom(resp.Body); err != nil {
+		return 0, nil, resp.Header, err
+	}
+	return resp.StatusCode, answer.Bytes(), resp.Header, nil
+}
+
+func (c *cluster) count(o op) {
+	c.mu.Lock()
+	c.counts[o.kind][o.outcome]++
+	if o.outcome == granted {
+		c.by[o.node]++
+	}
+	c.mu.Unlock()
+}
+
+// refresh presents the newest refresh token of s, or one so many generations
+// before it.
+func (c *cluster) refresh(client *http.Client, who int, s *tracked, before uint32) outcome {
+	token, g := s.token(before)
+	return c.present(client, who, s, token, g)
+}
+
+func (c *cluster) present(client *http.Client, who int, s *tracked, token string, g uint32) outcome {
+	o, body := c.ask(client, op{kind: opRefresh, client: who, presented: g}, "/v1/refresh", "", wire.RefreshRequest{RefreshToken: token})
+	c.count(o)
+	if o.outcome == granted {
+		var next wire.TokenResponse
+		if err := json.Unmarshal(body, &next); err != nil || next.SessionID != s.id {
+			c.t.Errorf("a refresh of session %s is answered %s", s.id, next.SessionID)
+			return o.outcome
+		}
+		o.got = generation(c.t, next.RefreshToken)
+		s.mu.Lock()
+		if s.chain[o.got] == "" {
+			s.chain[o.got] = next.RefreshToken
+			delete(s.chain, o.got-8)
+		} else if s.chain[o.got] != next.RefreshToken {
+			c.t.Errorf("session %s has two tokens of generation %d", s.id, o.got)
+		}
+		if o.got > s.newest {
+			s.newest, s.access = o.got, next.AccessToken
+		}
+		s.mu.Unlock()
+	}
+	s.add(o)
+	if o.outcome == refused {
+		s.mu.Lock()
+		s.over = true
+		s.mu.Unlock()
+	}
+	return o.outcome
+}
+
+// end logs s out.
+func (c *cluster) end(client *http.Client, who int, s *tracked) outcome {
+	s.mu.Lock()
+	s.asked = true
+	access := s.access
+	s.mu.Unlock()
+	o, _ := c.ask(client, op{kind: opEnd, client: who}, "/v1/logout", access, nil)
+	c.count(o)
+	s.add(o)
+	if o.outcome != unknown {
+		s.mu.Lock()
+		s.over = true
+		s.mu.Unlock()
+	}
+	return o.outcome
+}
+
+// A register is one session as docs/architecture.md has it: what a refresh is
+// answered follows from it alone.
+type register struct {
+	generation, forgiven uint32
+	ended                bool
+	from, to             time.Duration // when it was rotated last
+}
+
+// forgivenessGap is how many generations lie between two lost answers that are
+// forgiven, and slack how far two clocks may be apart.
+const (
+	forgivenessGap = 16
+	slack          = time.Second
+)
+
+// model says which histories of one session are right: those that some order
+// explains in which each request takes effect at one moment between its call
+// and its answer. What was not answered may have taken effect at any later
+// moment, or never.
+func model(first uint32, grace time.Duration) porcupine.Model {
+	m := porcupine.NondeterministicModel{
+		Init: func() []any { return []any{register{generation: first, to: math.MaxInt64}} },
+		Step: func(state, input, _ any) (next []any) {
+			r, o := state.(register), input.(op)
+			if o.outcome == unknown {
+				next = append(next, r)
+			}
+			may := func(is outcome, r register) {
+				if o.outcome == is || o.outcome == unknown {
+					next = append(next, r)
+				}
+			}
+			over := r
+			over.ended = true
+			switch o.kind {
+			case opRead:
+				if o.got == r.generation && o.ended == r.ended {
+					next = append(next, r)
+				}
+			case opEnd:
+				may(granted, over)
+				if r.ended {
+					may(refused, r)
+				}
+			case opRefresh:
+				switch {
+				case r.ended:
+					may(refused, r)
+				case o.presented == r.generation:
+					if o.outcome == unknown || o.got == r.generation+1 {
+						may(granted, register{r.generation + 1, r.forgiven, false, o.call, o.ret})
+					}
+				case o.presented == r.generation-1:
+					right := o.outcome == unknown || o.got == r.generation
+					if o.call-r.to <= grace+slack && right {
+						may(granted, r)
+					}
+					if o.ret-r.from >= grace-slack {
+						forgiven := r
+						forgiven.forgiven = r.generation
+						if r.forgiven != 0 && r.forgiven != r.generation && r.generation-r.forgiven < forgivenessGap {
+							may(refused, over)
+						} else if right {
+							may(granted, forgiven)
+						}
+					}
+				case o.presented < r.generation:
+					may(refused, over)
+				}
+			}
+			return next
+		},
+	}
+	return m.ToModel()
+}
+
+// linear checks one session's history.
+func (s *tracked) linear(first uint32, grace time.Duration) porcupine.CheckResult {
+	var last uint32                         // generation that the session may have come to
+	rotated := time.Duration(math.MaxInt64) // when it may have, at the earliest
+	for _, o := range s.ops {
+		g := o.got
+		if o.kind == opRefresh && o.outcome == unknown {
+			g = o.presented + 1
+		}
+		if g > last {
+			last, rotated = g, o.call
+		} else if g == last {
+			rotated = min(rotated, o.call)
+		}
+	}
+	history := make([]porcupine.Operation, len(s.ops))
+	for i, o := range s.ops {
+		history[i] = porcupine.Operation{ClientId: o.client, Input: o, Call: int64(o.call), Return: int64(o.ret)}
+		// What can have been refused for no other reason than that the session
+		// had ended changed nothing, and could have been refused as well at any
+		// later moment: only the last one matters. This spares a search
+		// through all orders of dozens of them.
+		if o.kind == opRefresh && o.outcome == refused &&
+			(o.presented >= last || o.presented == last-1 && o.ret-rotated < grace-slack) {
+			history[i].Call = history[i].Return
+		}
+	}
+	return porcupine.CheckOperationsTimeout(model(first, grace), history, 20*time.Second)
+}
+
+// story is the end of a history, for whoever has to find out.
+func (s *tracked) story() string {
+	var b strings.Builder
+	for _, o := range s.ops[max(0, len(s.ops)-60):] {
+		fmt.Fprintln(&b, o)
+	}
+	return b.String()
+}
