@@ -19,6 +19,7 @@ internal/b64:
 internal/strictjson:
 internal/vectors:
 internal/fipstest:
+internal/conformance:
 wire:
 jwk:               internal/b64 internal/strictjson
 jws:               internal/b64 internal/strictjson jwk

@@ -1,0 +1,107 @@
+package conformance
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/jotsmith/jotsmith/guard"
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/wire"
+)
+
+// jwt is the policy as this module takes it.
+func (p policy) jwt(t *testing.T, now int64) jwt.Policy {
+	t.Helper()
+	out := jwt.Policy{
+		Issuer: p.Issuer, Audiences: p.Audiences, Type: p.Type, Leeway: time.Duration(p.Leeway) * time.Second,
+		DangerouslyIgnoreRevocation: true, Now: func() time.Time { return time.Unix(now, 0) },
+	}
+	if p.Leeway == 0 {
+		out.Leeway = -1
+	}
+	for _, alg := range p.Algs {
+		out.Algorithms = append(out.Algorithms, jwk.Algorithm(alg))
+	}
+	if p.Secrets == nil {
+		out.Keys = must[*jwk.Set](t)(jwk.ParseSet(p.Keys))
+		return out
+	}
+	var set struct{ Keys []json.RawMessage }
+	if err := json.Unmarshal(p.Secrets, &set); err != nil {
+		t.Fatal(err)
+	}
+	var keys []jwk.Verifier
+	for _, text := range set.Keys {
+		keys = append(keys, must[*jwk.SecretKey](t)(jwk.ParseSecret(text)))
+	}
+	out.Keys = must[*jwk.Set](t)(jwk.NewSet(keys...))
+	return out
+}
+
+func newGuard(t *testing.T, p jwt.Policy) *guard.Guard {
+	t.Helper()
+	v := must[*jwt.Verifier](t)(jwt.NewVerifier(p))
+	g := must[*guard.Guard](t)(guard.New(t.Context(), guard.Config{Verifier: v, Log: slog.New(slog.DiscardHandler)}))
+	t.Cleanup(g.Close)
+	return g
+}
+
+// answer is what a guarded handler answers, and the claims that it saw.
+func answer(t *testing.T, h func(http.HandlerFunc) http.Handler, r *http.Request) (class string, claims map[string]any, w *httptest.ResponseRecorder) {
+	t.Helper()
+	w = httptest.NewRecorder()
+	h(func(w http.ResponseWriter, r *http.Request) {
+		claims = must[map[string]any](t)(jwt.Decode[map[string]any](guard.Token(r)))
+	}).ServeHTTP(w, r)
+	if w.Code == http.StatusOK {
+		return accepted, claims, w
+	}
+	var p wire.Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code {
+		t.Errorf("%d with %s (%v)", w.Code, w.Body, err)
+	}
+	return string(p.Code), nil, w
+}
+
+func TestTokens(t *testing.T) {
+	policies := read[policyFile](t, "policies.json").Policies
+	seen := make(map[string]bool)
+	for _, c := range read[tokenFile](t, "tokens.json").Cases {
+		name := c.ID + " " + c.What
+		if seen[name] {
+			t.Errorf("%s: two cases of that name", name)
+		}
+		seen[name] = true
+		t.Run(name, func(t *testing.T) {
+			p, ok := policies[c.Policy]
+			if !ok {
+				t.Fatalf("no policy %q", c.Policy)
+			}
+			g := newGuard(t, p.jwt(t, c.Now))
+			for range 2 { // cold, and from the cache
+				r := httptest.NewRequest("GET", "/tasks", nil)
+				r.Header.Set("Authorization", "Bearer "+c.Token)
+				got, claims, w := answer(t, func(h http.HandlerFunc) http.Handler { return g.HandlerFunc(h) }, r)
+				if got != c.Want {
+					t.Fatalf("%s, want %s", got, c.Want)
+				}
+				if c.Want != accepted {
+					if challenge := w.Header().Get("WWW-Authenticate"); w.Code != 401 || challenge != `Bearer realm="api", error="invalid_token"` {
+						t.Errorf("%d %s", w.Code, challenge)
+					}
+					continue
+				}
+				var want map[string]any
+				if err := json.Unmarshal(c.Claims, &want); err != nil || !reflect.DeepEqual(claims, want) {
+					t.Errorf("claims %v, want %v (%v)", claims, want, err)
+				}
+			}
+		})
+	}
+}
