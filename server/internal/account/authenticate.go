@@ -8,6 +8,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 // An Attempt is somebody who says who they are.
@@ -29,7 +30,9 @@ type KnownDevice struct {
 // the same work; the audit event of the failure says which it was. Beyond
 // that: *[Throttled] where nothing was checked, [ErrBusy], errors of package
 // fault.
-func (s *Service) Authenticate(ctx context.Context, actor audit.Actor, a Attempt) (Account, error) {
+func (s *Service) Authenticate(ctx context.Context, actor audit.Actor, a Attempt) (_ Account, err error) {
+	outcome := failed
+	defer func() { s.counts.logIn(outcome, err) }()
 	holder, stored, err := s.look(ctx, a.Username)
 	if err != nil {
 		return Account{}, err
@@ -43,8 +46,10 @@ func (s *Service) Authenticate(ctx context.Context, actor audit.Actor, a Attempt
 	case err != nil:
 		return Account{}, err
 	case refusal != "":
+		outcome = refused
 		return Account{}, s.refuse(ctx, "account.authenticate", refusal, holder, actor)
 	}
+	outcome = succeeded
 	if better != "" {
 		if err := s.store.Rehash(ctx, holder.ID, stored, better); err != nil {
 			s.log.WarnContext(ctx, "keeping a stronger password hash", "account", holder.ID, "error", err)
@@ -141,6 +146,7 @@ func (s *Service) try(ctx context.Context, holder Account, stored, password stri
 // is another system's, or costs less than it should today, better is another
 // hash of it.
 func (s *Service) check(ctx context.Context, holder Account, stored, password string) (refusal, better string) {
+	defer timing.Start(ctx, timing.Hash).End()
 	var h passwordHash = s.dummy
 	known := false
 	if stored != "" {

@@ -33,6 +33,8 @@ type Service struct {
 	params  HashParams
 	dummy   hash
 	slots   *slots
+	most    int // slots
+	counts  counts
 	log     *slog.Logger
 }
 
@@ -73,6 +75,7 @@ func New(c Config) (*Service, error) {
 		params:  c.Hash,
 		dummy:   dummyHash(c.Hash),
 		slots:   newSlots(c.Slots, c.Slots*queuePerSlot),
+		most:    c.Slots,
 		log:     c.Log,
 	}, nil
 }

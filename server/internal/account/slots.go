@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 // ErrBusy says that too many passwords wait to be hashed.
@@ -26,6 +28,13 @@ type slots struct {
 // A waiter's channel gets nil with a slot, or ErrBusy with its place.
 type waiter struct{ answer chan error }
 
+// load answers how many slots are taken and how many wait for one.
+func (s *slots) load(all, queue int) (busy, waiting int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return all - s.free, queue - s.room
+}
+
 func newSlots(n, queue int) *slots {
 	return &slots{free: n, room: queue, queues: make(map[netip.Prefix][]*waiter)}
 }
@@ -33,6 +42,7 @@ func newSlots(n, queue int) *slots {
 // acquire waits for a slot. ErrBusy where there is no place to wait, or what
 // ctx ended with.
 func (s *slots) acquire(ctx context.Context, from netip.Prefix) error {
+	defer timing.Start(ctx, timing.Queue).End()
 	s.mu.Lock()
 	if s.free > 0 {
 		s.free--

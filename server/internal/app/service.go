@@ -30,7 +30,8 @@ type Config struct {
 	Now     func() time.Time // the store's time
 	Log     *slog.Logger
 
-	Sensitive []string // names of claims, as mint.Config.Sensitive
+	Sensitive []string     // names of claims, as mint.Config.Sensitive
+	Minted    *mint.Counts // nil: nobody reads them
 }
 
 // A Service may be used by many goroutines.
@@ -48,7 +49,7 @@ func New(c Config) (*Service, error) {
 	if c.Store == nil || c.Ring == nil || c.Catalog == nil || c.Issuer == "" || c.Now == nil {
 		return nil, errors.New("apps: store, key ring, catalog, issuer and time are required")
 	}
-	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log, Sensitive: c.Sensitive})
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log, Sensitive: c.Sensitive, Counts: c.Minted})
 	if err != nil {
 		return nil, err
 	}

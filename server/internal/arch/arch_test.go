@@ -22,11 +22,14 @@ internal/arch:
 i/fault:
 i/audit:
 i/shared:
+i/timing:
+i/metrics:          i/account i/feed i/keyring i/mint i/session
+i/traces:           i/timing
 i/checksum:
 i/claims:
 i/catalog:          i/audit i/claims i/fault l/jwk
 i/mint:             i/claims i/keyring l/jwk l/jwt
-i/account:          i/audit i/claims i/fault
+i/account:          i/audit i/claims i/fault i/timing
 i/accountfile:      i/account
 i/keyring:          i/audit i/fault l/jwk l/jwt
 i/app:              i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwt
@@ -34,12 +37,12 @@ i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/ke
 i/feed:             i/audit i/fault i/keyring l/jwt l/revocation
 i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/store/schema:
-i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema l/jwk l/jwt
-i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema l/jwk l/jwt
+i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema i/timing l/jwk l/jwt
+i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema i/timing l/jwk l/jwt
 i/realtest:
 i/load:             l/jwk l/jwt l/wire
 i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
-i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session l/authz l/guard l/jwt l/wire
+i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session i/timing l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire
 i/httpapi/admin:    i/account i/accountfile i/admin i/app i/audit i/catalog i/claims i/fault i/httpapi i/keyring i/mint i/session l/authz l/guard l/jwk l/jwt l/wire
 i/httpapi/forward:  i/catalog i/httpapi l/authz l/guard l/jwt l/wire

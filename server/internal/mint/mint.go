@@ -40,6 +40,7 @@ type Config struct {
 	// Sensitive are the names of claims that are warned of where everybody can
 	// read them; nil means jwt.DefaultSensitiveNames.
 	Sensitive []string
+	Counts    *Counts // nil: nobody reads them
 }
 
 // A Mint may be used by many goroutines.
@@ -48,6 +49,7 @@ type Mint struct {
 	issuer string
 	log    *slog.Logger
 	warned atomic.Int64 // when it was last said that a token is large
+	counts *Counts
 
 	sensitive []string
 	inClear   sync.Map // the names of claims that were warned of
@@ -62,7 +64,10 @@ func New(c Config) (*Mint, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Mint{ring: c.Ring, issuer: c.Issuer, log: c.Log, sensitive: c.Sensitive}, nil
+	if c.Counts == nil {
+		c.Counts = new(Counts)
+	}
+	return &Mint{ring: c.Ring, issuer: c.Issuer, log: c.Log, sensitive: c.Sensitive, counts: c.Counts}, nil
 }
 
 // A Request is what a token shall say.
@@ -127,6 +132,7 @@ func (m *Mint) Token(r Request) (string, error) {
 		}
 		m.warn(r, len(compact), name, of)
 	}
+	m.counts.minted(r.Algorithm)
 	return compact, nil
 }
 

@@ -152,6 +152,7 @@ var errChanged = errors.New("account changed in the meantime")
 func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, p Presented) (Tokens, error) {
 	presented, err := s.minter.parseRefresh(token)
 	if err != nil {
+		s.counts.refresh(forged)
 		return Tokens{}, fmt.Errorf("%w: %w", ErrRefused, err)
 	}
 	id := NewID(presented.handle)
@@ -164,17 +165,22 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 		return Tokens{}, fmt.Errorf("refreshing session %s: %w", id, err)
 	}
 	if rotated {
+		s.counts.refresh(Rotate)
 		return tokens, nil
 	}
+	var o Outcome
 	for range 2 {
 		err = s.store.RefreshSession(ctx, id, func(row Row, now time.Time) (step Step, err error) {
-			o := Decide(row, presented.generation, p.complete(), s.limits, now)
+			o = Decide(row, presented.generation, p.complete(), s.limits, now)
 			tokens, step, err = s.perform(o, row, presented, p, mac, actor, now)
 			return step, err
 		})
 		if !errors.Is(err, errChanged) {
 			break
 		}
+	}
+	if !errors.Is(err, fault.ErrUnavailable) { // else nothing came of it
+		s.counts.refresh(o)
 	}
 	switch {
 	case err == nil:

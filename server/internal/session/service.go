@@ -34,6 +34,9 @@ type Config struct {
 
 	Log       *slog.Logger // nil means none
 	Sensitive []string     // names of claims, as mint.Config.Sensitive
+
+	Counts *Counts      // nil: nobody reads them
+	Minted *mint.Counts // nil: nobody reads them
 }
 
 // A Service starts, refreshes and ends sessions. It may be used by many
@@ -48,6 +51,7 @@ type Service struct {
 	limits   Limits
 	minter   minter     // of refresh tokens
 	mints    *mint.Mint // access tokens
+	counts   *Counts
 	log      *slog.Logger
 }
 
@@ -82,12 +86,15 @@ func New(c Config) (*Service, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("sessions: %w", errors.Join(faults...))
 	}
-	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log, Sensitive: c.Sensitive})
+	if c.Counts == nil {
+		c.Counts = new(Counts)
+	}
+	mints, err := mint.New(mint.Config{Ring: c.Ring, Issuer: c.Issuer, Log: c.Log, Sensitive: c.Sensitive, Counts: c.Minted})
 	if err != nil {
 		return nil, err
 	}
 	return &Service{
-		mints: mints,
+		mints: mints, counts: c.Counts,
 		store: c.Store, ring: c.Ring, catalog: c.Catalog, issuer: c.Issuer,
 		absolute: c.Absolute,
 		most:     c.PerAccount,

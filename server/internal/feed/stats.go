@@ -1,0 +1,20 @@
+package feed
+
+import "time"
+
+// Stats say where a Feed stands.
+type Stats struct {
+	Position uint64        // of the head that it knows
+	Facts    int           // that stood when last pruned, and since
+	Age      time.Duration // since it began to look at the store last with success; negative before
+	Waiting  int64         // who waits for news
+}
+
+// Stats may be called at any time.
+func (f *Feed) Stats() Stats {
+	st := Stats{Age: -1, Waiting: f.waiting.Load()}
+	if s := f.state.Load(); s != nil {
+		st.Position, st.Facts, st.Age = s.head.Position, len(s.facts), time.Since(s.seen)
+	}
+	return st
+}
