@@ -148,7 +148,7 @@ func Migrate(ctx context.Context, c Config, progress func(schema.Step, time.Dura
 // probe connects, for whoever looks at a database that may not be ready to be
 // worked with.
 func probe(ctx context.Context, url string) (*Store, error) {
-	s := &Store{log: slog.New(slog.DiscardHandler), migrations: migrations()}
+	s := &Store{log: slog.New(slog.DiscardHandler), migrations: migrations(), patience: patience}
 	s.over, s.stop = context.WithCancel(context.Background())
 	config, err := configure(url)
 	if err != nil {

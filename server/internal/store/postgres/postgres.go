@@ -17,6 +17,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,7 +62,9 @@ type Config struct {
 	// already handed out are handed out again.
 	DangerouslyAcceptClock bool
 
-	migrations fs.FS // others than its own, in tests
+	// Others than its own, in tests.
+	migrations fs.FS
+	patience   time.Duration
 }
 
 // A Store is safe for concurrent use.
@@ -72,6 +75,7 @@ type Store struct {
 	log   *slog.Logger
 
 	migrations fs.FS
+	patience   time.Duration // patience, but in tests
 
 	seq       atomic.Int64 // of the last event that was recorded
 	renewed   atomic.Int64 // when the pool was, in nanoseconds since the epoch
@@ -96,7 +100,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.migrations == nil {
 		c.migrations = migrations()
 	}
-	s := &Store{log: c.Log, migrations: c.migrations, committed: make(chan struct{}, 1), published: make(chan struct{}, 1)}
+	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), committed: make(chan struct{}, 1), published: make(chan struct{}, 1)}
 	s.clock.log = c.Log
 	s.over, s.stop = context.WithCancel(context.Background())
 	s.close = sync.OnceValue(s.shut)

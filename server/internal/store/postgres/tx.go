@@ -62,7 +62,7 @@ func (s *Store) run(ctx context.Context, begin string, f func(*tx) error) error 
 	start := time.Now()
 	for n := 0; ; n++ {
 		err := s.attempt(ctx, start, begin, f)
-		if err == nil || n == attempts || !again(err) || time.Since(start) > patience/2 {
+		if err == nil || n == attempts || !again(err) || time.Since(start) > s.patience/2 {
 			return explain(err)
 		}
 		s.stats.retries.Add(1)
@@ -108,7 +108,7 @@ func (s *Store) attempt(ctx context.Context, start time.Time, begin string, f fu
 		return err
 	}
 	// What has begun ends with an answer, also where its caller has gone.
-	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(patience))
+	ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), start.Add(s.patience))
 	defer cancel()
 	t := &tx{s: s, ctx: ctx, conn: conn, now: now}
 	defer t.release()
@@ -137,7 +137,7 @@ func (s *Store) acquire(ctx context.Context, start time.Time) (*pgxpool.Conn, er
 	if s.stats.waiting.Add(1) > queue {
 		return nil, errBusy
 	}
-	waiting, cancel := context.WithDeadline(ctx, start.Add(patience/2))
+	waiting, cancel := context.WithDeadline(ctx, start.Add(s.patience/2))
 	defer cancel()
 	conn, err := s.pool.Acquire(waiting)
 	if err != nil && ctx.Err() == nil && waiting.Err() != nil {
