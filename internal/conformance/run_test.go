@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
@@ -103,5 +105,55 @@ func TestTokens(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestRequests(t *testing.T) {
+	policies := read[policyFile](t, "policies.json").Policies
+	for _, c := range read[requestFile](t, "requests.json").Cases {
+		t.Run(c.ID+" "+c.What, func(t *testing.T) {
+			g := newGuard(t, policies[c.Policy].jwt(t, c.Now))
+			r := httptest.NewRequest(c.Request.Method, c.Request.Target, nil)
+			for _, h := range c.Request.Headers {
+				r.Header.Add(h[0], h[1])
+			}
+			var rules []authz.Rule
+			if c.Rule != nil {
+				rules = append(rules, c.Rule.authz())
+			}
+			got, _, w := answer(t, func(h http.HandlerFunc) http.Handler { return g.HandlerFunc(h, rules...) }, r)
+			if got != c.Want || w.Code != c.Status {
+				t.Fatalf("%s, %d; want %s, %d", got, w.Code, c.Want, c.Status)
+			}
+			challenge := w.Header().Get("WWW-Authenticate")
+			for name, want := range map[string]string{"error": c.Error, "scope": c.Scope} {
+				_, rest, _ := strings.Cut(challenge, " "+name+`="`)
+				if value, _, _ := strings.Cut(rest, `"`); value != want {
+					t.Errorf("%s is %q, want %q: %s", name, value, want, challenge)
+				}
+			}
+			if (w.Code == http.StatusOK) != (challenge == "") {
+				t.Errorf("%d with the challenge %q", w.Code, challenge)
+			}
+		})
+	}
+}
+
+func (r rule) authz() authz.Rule {
+	of := func(rules []rule) (out []authz.Rule) {
+		for _, r := range rules {
+			out = append(out, r.authz())
+		}
+		return out
+	}
+	switch {
+	case r.Scope != "":
+		return authz.Scope(r.Scope)
+	case r.Role != "":
+		return authz.Role(r.Role)
+	case r.All != nil:
+		return authz.All(of(r.All)...)
+	default:
+		return authz.Any(of(r.Any)...)
 	}
 }

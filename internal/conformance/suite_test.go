@@ -124,6 +124,9 @@ func files(t *testing.T) map[string]any {
 	return map[string]any{
 		"policies.json": policyFile{m.policies()},
 		"tokens.json":   tokenFile{m.tokens()},
+		"requests.json": requestFile{m.requests()},
+		"keysets.json":  keySetFile{m.keySets()},
+		"feeds.json":    feedFile{m.feeds()},
 	}
 }
 
