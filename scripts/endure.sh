@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
 # Long campaigns, run by hand. Results are appended to docs/endurance.md.
 #   KILLS     kill -9 under load (default 1000)
+#   RACES     rounds in which clients race for one refresh token on three nodes (default 10000)
+#   NODE_KILLS, POSTGRES_KILLS, CUTS
+#             of three nodes on PostgreSQL under load: nodes killed (default 1000), the database killed (100),
+#             answers to commits lost (1000)
+#   HANG      how long the database hangs under load (default 30s)
 #   ROTATION  how long keys rotate under load (default 10m)
 #   EFFECTS   times each revoking act is measured (default 100)
 #   TIMINGS   refused log-ins of each kind whose times are compared (default 10000; 25 minutes)
@@ -8,7 +13,8 @@
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
+KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} CUTS=${CUTS:-1000} HANG=${HANG:-30s}
+EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -17,6 +23,15 @@ row() { printf '| %s | %s | %s | %s |\n' "$(date -u +%F)" "$(git rev-parse --sho
 echo "== $KILLS kills under load"
 (cd server && JOTSMITH_KILLS=$KILLS go test -count 1 -timeout 6h -v -run 'TestFLT01RFR06KillNine' ./e2e/) | tee "$log"
 row "kill -9 under load" "$(sed -n 's/^ *kill_test.go:[0-9]*: //p' "$log")"
+
+echo "== $RACES rounds of races for refresh tokens on three nodes, then with kills and partitions"
+(cd server && JOTSMITH_RACES=$RACES go test -count 1 -timeout 6h -parallel 1 -v -run 'TestRFR01RacesAcrossNodes|TestRFR02RacesWithKillsAndPartitions' ./e2e/) | tee "$log"
+row "refresh races on three nodes" "$(sed -n 's/^ *cluster_race_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
+
+echo "== $NODE_KILLS nodes and $POSTGRES_KILLS databases killed, the database hung for $HANG, $CUTS answers to commits lost"
+(cd server && JOTSMITH_NODE_KILLS=$NODE_KILLS JOTSMITH_POSTGRES_KILLS=$POSTGRES_KILLS JOTSMITH_HANG=$HANG JOTSMITH_CUTS=$CUTS \
+	go test -count 1 -timeout 6h -parallel 1 -v -run 'TestFLT01KillsUnderLoad|TestFLT05PostgresHangs|TestRFR04CutAfterCommit' ./e2e/) | tee "$log"
+row "faults on three nodes" "$(sed -n 's/^ *fault_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 echo "== revocation to refusal in another process"
 (cd server && go test -count 1 -v -run 'TestRevocationReachesAnotherProcess' ./e2e/) | tee "$log"

@@ -56,7 +56,11 @@ type op struct {
 }
 
 func (o op) String() string {
-	s := fmt.Sprintf("%10v–%-10v client %2d %-6s %s", o.call.Round(10*time.Microsecond), o.ret.Round(10*time.Microsecond), o.client, o.node, o.kind)
+	s := fmt.Sprintf("%10v–", o.call.Round(10*time.Microsecond))
+	if o.ret < math.MaxInt64 {
+		s += fmt.Sprint(o.ret.Round(10 * time.Microsecond))
+	}
+	s = fmt.Sprintf("%-22s client %2d %-6s %s", s, o.client, o.node, o.kind)
 	switch o.kind {
 	case opRefresh:
 		s += fmt.Sprintf("(%d)", o.presented)
@@ -141,7 +145,7 @@ func (c *cluster) ask(client *http.Client, o op, path, bearer string, body any) 
 			c.t.Errorf("%v: %s", o, answer)
 		}
 	}
-	if bytes.Contains(answer, []byte(`"store_behind"`)) {
+	if bytes.Contains(answer, []byte(`"store_behind"`)) && !c.behind.Swap(true) {
 		c.t.Errorf("the store is behind its own tokens: %v", o)
 	}
 	return o, answer

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type cluster struct {
 	sessions []*tracked
 	counts   [kinds][outcomes]int
 	by       map[string]int // answers by node
+	behind   atomic.Bool    // the store was, once
 }
 
 type clusterNode struct {

@@ -118,7 +118,9 @@ func (p *Postgres) Kill() {
 	if p.cmd == nil {
 		return
 	}
-	syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
+	for _, pid := range p.processes() {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 	p.cmd.Wait()
 	p.cmd = nil
 	// What the others of its group have open keeps it from starting again.
