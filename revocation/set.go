@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,7 +43,10 @@ type Set struct {
 	pruned time.Time
 }
 
-const shards = 4096
+const (
+	shardBits = 12
+	shards    = 1 << shardBits
+)
 
 const pruneEvery = time.Minute
 
@@ -142,10 +146,27 @@ func (s *Set) get(fact jwt.Fact) *row {
 		return nil
 	}
 	rows := *p
-	// A binary search by the first eight bytes; the few facts that share them
-	// are looked at one by one.
+	// By the first eight bytes; the few facts that share them are looked at one
+	// by one. Those of hashes are spread evenly, so the place is near where that
+	// puts it, and a binary search has only the surroundings left.
 	want := prefix(fact)
 	low, high := 0, len(rows)
+	near, _ := bits.Mul64(want<<shardBits, uint64(high))
+	for step := 4; ; step *= 2 {
+		if below := int(near) - step; below > low && prefix(rows[below].fact) < want {
+			low = below + 1
+		} else if below > low {
+			high = below
+			continue
+		}
+		if above := int(near) + step; above < high && prefix(rows[above].fact) >= want {
+			high = above
+		} else if above < high {
+			low = above + 1
+			continue
+		}
+		break
+	}
 	for low < high {
 		if mid := int(uint(low+high) >> 1); prefix(rows[mid].fact) < want {
 			low = mid + 1

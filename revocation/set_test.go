@@ -318,6 +318,57 @@ func BenchmarkCheck(b *testing.B) {
 	}
 }
 
+// Facts in turn, so that no lookup finds what the one before left in the
+// processor's cache.
+func BenchmarkLookup(b *testing.B) {
+	for _, n := range []int{1000, 1_000_000} {
+		b.Run(fmt.Sprintf("facts=%d", n), func(b *testing.B) {
+			s := filled(b, n)
+			held := make([]jwt.Fact, 0, n)
+			for i := range s.shards {
+				for _, r := range s.rows(i) {
+					held = append(held, r.fact)
+				}
+			}
+			rand.New(rand.NewPCG(7, 8)).Shuffle(n, func(i, j int) { held[i], held[j] = held[j], held[i] })
+			b.ReportAllocs()
+			b.ResetTimer()
+			found := 0
+			for i := range b.N {
+				f := held[i%n]
+				f[5] ^= byte(i & 1) // every other one is not there
+				if s.get(f) != nil {
+					found++
+				}
+			}
+			if found != (b.N+1)/2 {
+				b.Errorf("%d of %d found", found, b.N)
+			}
+		})
+		b.Run(fmt.Sprintf("map of %d", n), func(b *testing.B) {
+			m := map[jwt.Fact]row{}
+			s := filled(b, n)
+			held := make([]jwt.Fact, 0, n)
+			for i := range s.shards {
+				for _, r := range s.rows(i) {
+					held = append(held, r.fact)
+					m[r.fact] = r
+				}
+			}
+			rand.New(rand.NewPCG(7, 8)).Shuffle(n, func(i, j int) { held[i], held[j] = held[j], held[i] })
+			b.ResetTimer()
+			found := 0
+			for i := range b.N {
+				f := held[i%n]
+				f[5] ^= byte(i & 1)
+				if _, ok := m[f]; ok {
+					found++
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkAddToMillion(b *testing.B) {
 	s := filled(b, 1_000_000)
 	s.max = 1 << 30
