@@ -11,12 +11,6 @@ import (
 )
 
 const (
-	// sweepEvery and deadAfter say when what has ended is deleted. Until then
-	// a token of an ended session is told from a forged one.
-	sweepEvery = time.Minute
-	deadAfter  = 7 * 24 * time.Hour
-	sweepLimit = 200
-
 	clockEvery = 10 * time.Second
 	chainEvery = time.Second
 )
@@ -97,21 +91,6 @@ func (n *node) wakeFeed(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// sweep deletes what has ended long ago, a little at a time.
-func (n *node) sweep(ctx context.Context) error {
-	return every(ctx, sweepEvery, func() {
-		for ctx.Err() == nil {
-			deleted, err := n.store.Sweep(ctx, deadAfter, sweepLimit)
-			if err != nil {
-				n.config.Log.Warn("sweeping what has ended", "err", err)
-			}
-			if err != nil || deleted == 0 {
-				return
-			}
-		}
-	})
 }
 
 // chain is the one appender of the audit log. Acts do not wait for it: their

@@ -78,6 +78,7 @@ type node struct {
 	handler  http.Handler
 
 	background
+	swept    sweeper
 	draining context.Context
 	drain    context.CancelFunc // ends long-polls and readiness
 	closes   []func() error     // in the order of opening

@@ -40,3 +40,15 @@ func TestNobodyAsks(t *testing.T) {
 		t.Errorf("%v allocations for nobody", n)
 	}
 }
+
+func TestHistogram(t *testing.T) {
+	t.Parallel()
+	h := timing.NewHistogram(1, 2, 4)
+	for _, v := range []float64{0, 1, 1.5, 2, 3, 100} {
+		h.Observe(v)
+	}
+	s := h.Snapshot()
+	if s.Count != 6 || s.Sum != 107.5 || s.Buckets[1] != 2 || s.Buckets[2] != 4 || s.Buckets[4] != 5 {
+		t.Errorf("%+v", s)
+	}
+}

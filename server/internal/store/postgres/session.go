@@ -272,31 +272,32 @@ func (s *Store) Sessions(ctx context.Context, holder account.ID, idle time.Durat
 
 // Sweep deletes, at most limit of each, the facts that have expired and the
 // sessions that ended or passed their absolute end longer than deadAfter ago.
-// It answers how many it deleted; a caller goes on while that is not zero. What
-// anybody holds is left to the next time, so that it waits for nobody, and
-// several nodes share the work.
-func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (n int, err error) {
+// It answers how many facts and how many sessions it deleted; a caller goes on
+// while that is not zero. What anybody holds is left to the next time, so that
+// it waits for nobody, and several nodes share the work.
+func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (facts, sessions int, err error) {
 	err = s.do(ctx, func(t *tx) error {
-		n = 0
+		facts, sessions = 0, 0
 		dead := micros(t.now.Add(-deadAfter))
 		for _, step := range []struct {
-			query  string
-			before int64
+			deleted *int
+			query   string
+			before  int64
 		}{
-			{`DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, micros(t.now)},
-			{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
-			{`DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
+			{&facts, `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, micros(t.now)},
+			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
+			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
 		} {
 			gone, err := t.exec(step.query, step.before, max(limit, 0))
 			if err != nil {
 				return fmt.Errorf("sweeping: %w", err)
 			}
-			n += int(gone)
+			*step.deleted += int(gone)
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return n, nil
+	return facts, sessions, nil
 }

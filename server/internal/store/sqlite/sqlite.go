@@ -33,6 +33,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/store/schema"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 var (
@@ -74,6 +75,7 @@ type Store struct {
 	close     func() error
 	committed chan struct{}
 	failed    atomic.Bool // the last commit did
+	stats     counters
 
 	unfolded int           // the writer's: jobs since it woke fold
 	wrote    chan struct{} // wakes fold; closed when the writer has stopped
@@ -106,6 +108,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		wrote:     make(chan struct{}, 1),
 		between:   make(chan func()),
 		folded:    make(chan struct{}),
+		stats:     newCounters(),
 	}
 	s.close = sync.OnceValue(s.shut)
 	if err := s.open(ctx, c); err != nil {
@@ -225,6 +228,7 @@ func (s *Store) isClosed() bool {
 
 // read lends a reading connection to f.
 func (s *Store) read(ctx context.Context, f func(*conn) error) error {
+	defer timing.Start(ctx, timing.Store).End()
 	if s.isClosed() {
 		return errClosed
 	}

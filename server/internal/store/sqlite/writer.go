@@ -9,6 +9,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 // A batch takes whoever comes while it runs, up to these bounds: they keep the
@@ -79,6 +80,7 @@ const (
 // waits for the end, so that f may use the caller's variables; a panic of f
 // goes on in the caller.
 func (s *Store) do(ctx context.Context, f func(*tx) error) error {
+	defer timing.Start(ctx, timing.Store).End()
 	j := &job{run: f, done: make(chan struct{})}
 	select {
 	case <-s.closing:
@@ -137,9 +139,9 @@ func (s *Store) write() {
 // and answers them all.
 func (s *Store) batch(first *job) {
 	t := &tx{c: s.writer}
+	start := time.Now()
 	_, err := s.writer.exec(`BEGIN IMMEDIATE`)
 	var ran []*job
-	start := time.Now()
 	for j := first; j != nil; j = s.next(len(ran), start) {
 		if !j.state.CompareAndSwap(waiting, begun) {
 			continue
@@ -156,6 +158,7 @@ func (s *Store) batch(first *job) {
 		_, err = s.writer.exec(`COMMIT`)
 	}
 	s.settle(t, ran, err)
+	s.stats.observe(len(ran), start)
 }
 
 // next is another job for the batch, nil where it is full or nobody waits.

@@ -39,7 +39,10 @@ type Store interface {
 	Records(ctx context.Context, after int64, limit int) ([]audit.Record, int64, error)
 
 	// Sweep deletes expired facts and dead sessions, at most limit of each.
-	Sweep(ctx context.Context, deadAfter time.Duration, limit int) (int, error)
+	Sweep(ctx context.Context, deadAfter time.Duration, limit int) (facts, sessions int, err error)
+
+	// Sizes answers how many rows tables have, as well as the store knows.
+	Sizes(ctx context.Context) (map[string]int64, error)
 
 	// Committed receives after a revocation was published.
 	Committed() <-chan struct{}
