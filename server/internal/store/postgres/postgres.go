@@ -37,6 +37,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 var (
@@ -102,6 +103,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), committed: make(chan struct{}, 1), published: make(chan struct{}, 1)}
 	s.clock.log = c.Log
+	s.stats.latency = timing.NewLatency()
 	s.over, s.stop = context.WithCancel(context.Background())
 	s.close = sync.OnceValue(s.shut)
 	if err := s.open(ctx, c); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 const (
@@ -59,7 +60,9 @@ func (s *Store) snapshot(ctx context.Context, f func(*tx) error) error {
 func (s *Store) read(ctx context.Context, f func(*tx) error) error { return s.run(ctx, "", f) }
 
 func (s *Store) run(ctx context.Context, begin string, f func(*tx) error) error {
+	defer timing.Start(ctx, timing.Store).End()
 	start := time.Now()
+	defer s.stats.latency.Since(start)
 	for n := 0; ; n++ {
 		err := s.attempt(ctx, start, begin, f)
 		if err == nil || n == attempts || !again(err) || time.Since(start) > s.patience/2 {
