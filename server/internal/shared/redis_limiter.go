@@ -1,0 +1,116 @@
+package shared
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// A Limiter counts in Redis and in the memory of its node, and the stricter of
+// both holds. It is as [Memory] is to whoever asks.
+type Limiter struct {
+	redis *Redis
+	own   *Memory
+	kind  string
+}
+
+// Limiter counts names of one kind. Kinds do not touch each other.
+func (r *Redis) Limiter(kind string) *Limiter {
+	return &Limiter{redis: r, own: NewMemory(0, nil), kind: kind}
+}
+
+// Take is [Memory.Take], together with all nodes.
+func (l *Limiter) Take(ctx context.Context, name string, burst int, every time.Duration) (left int, wait time.Duration, err error) {
+	left, wait, _ = l.own.Take(ctx, name, burst, every)
+	if wait > 0 {
+		return left, wait, nil // whoever asks too often does not reach Redis
+	}
+	theirs, longer, ok := l.ask(ctx, opTake, name, burst, every)
+	switch {
+	case !ok:
+		return left, 0, nil
+	case longer > 0:
+		l.own.Give(ctx, name, every)
+		return theirs, longer, nil
+	}
+	return min(left, theirs), 0, nil
+}
+
+// Wait is [Memory.Wait], together with all nodes.
+func (l *Limiter) Wait(ctx context.Context, name string, burst int, every time.Duration) (time.Duration, error) {
+	own, _ := l.own.Wait(ctx, name, burst, every)
+	if own > 0 {
+		return own, nil
+	}
+	_, theirs, _ := l.ask(ctx, opWait, name, burst, every)
+	return theirs, nil
+}
+
+// Give is [Memory.Give], together with all nodes. A token that cannot be given
+// back to Redis stays taken there.
+func (l *Limiter) Give(ctx context.Context, name string, every time.Duration) error {
+	l.own.Give(ctx, name, every)
+	l.ask(ctx, opGive, name, 0, every)
+	return nil
+}
+
+func (l *Limiter) ask(ctx context.Context, act, name string, burst int, every time.Duration) (left int, wait time.Duration, ok bool) {
+	ok = l.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
+		left, wait, err = l.redis.gcra(ctx, c, act, l.redis.key(l.kind, name), burst, every)
+		return err
+	})
+	return left, wait, ok
+}
+
+// What the script does.
+const (
+	opTake = "take"
+	opWait = "wait"
+	opGive = "give"
+)
+
+// script is what [Memory] does, on one bucket, by Redis's clock and in
+// microseconds since the epoch, of which a double holds each until the year
+// 2255. A bucket that is full is none, so the key expires then. One that is
+// fuller than empty is of a clock that was set back.
+const script = `
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local act, burst, every = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local full = math.max(now, tonumber(redis.call('GET', KEYS[1]) or '0'))
+
+local function put(at)
+	if at <= now then
+		redis.call('DEL', KEYS[1])
+	else
+		redis.call('SET', KEYS[1], string.format('%.0f', at), 'PX', string.format('%.0f', math.ceil((at - now) / 1000)))
+	end
+end
+
+if act == 'give' then
+	if full > now then put(full - every) end
+	return {0, 0}
+end
+full = math.min(full, now + burst * every)
+local wait = math.max(0, full + every - now - burst * every)
+if act == 'take' and wait == 0 then
+	full = full + every
+	put(full)
+end
+return {math.max(0, burst - math.ceil((full - now) / every)), wait}
+`
+
+// gcra runs the script for one key.
+func (r *Redis) gcra(ctx context.Context, c rueidis.Client, act, key string, burst int, every time.Duration) (left int, wait time.Duration, err error) {
+	micros := max(1, (every + time.Microsecond - 1).Microseconds())
+	got, err := r.script.Exec(ctx, c, []string{key}, []string{act, strconv.Itoa(burst), strconv.FormatInt(micros, 10)}).AsIntSlice()
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(got) != 2 {
+		return 0, 0, errAnswer
+	}
+	return int(got[0]), time.Duration(got[1]) * time.Microsecond, nil
+}
