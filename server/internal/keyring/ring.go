@@ -76,6 +76,7 @@ type Ring struct {
 	log   *slog.Logger
 
 	reading sync.Mutex // one reader and changer at a time
+	catcher catcher
 	view    atomic.Pointer[view]
 	leased  atomic.Pointer[time.Time] // when the last good reading began
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -174,10 +175,17 @@ type liveKeys struct {
 func (l liveKeys) set() *jwk.Set { return l.ring.view.Load().public[l.purpose].set }
 
 func (l liveKeys) Key(ctx context.Context, kid string) (jwk.Verifier, error) {
-	if set := l.set(); set != nil {
-		return set.Key(ctx, kid)
+	set := l.set()
+	if set == nil {
+		return nil, jwk.ErrUnknownKey
 	}
-	return nil, jwk.ErrUnknownKey
+	key, err := set.Key(ctx, kid)
+	if errors.Is(err, jwk.ErrUnknownKey) {
+		// Another node may have made it after this one read the ring last.
+		l.ring.CatchUp(ctx)
+		return l.set().Key(ctx, kid)
+	}
+	return key, err
 }
 
 func (l liveKeys) Trusts(key jwk.Verifier) bool {

@@ -136,6 +136,17 @@ func (m *Mint) Token(r Request) (string, error) {
 	return compact, nil
 }
 
+// Ready says why no token of that kind can be made now, whatever it shall say.
+func (m *Mint) Ready(alg jwk.Algorithm, opaque bool) error {
+	if opaque {
+		if _, err := m.ring.Sealer(); err != nil {
+			return err
+		}
+	}
+	_, err := m.ring.Signer(keyring.Access, alg)
+	return err
+}
+
 // issuerFor answers who signs r's token and, where it is to be encrypted, does
 // that too (RFC 7519 §5.2).
 func (m *Mint) issuerFor(r Request) (*jwt.Issuer, error) {

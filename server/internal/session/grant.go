@@ -142,8 +142,11 @@ func (s *Service) begin(started *Session, a account.Account, first start, now ti
 	return tokens, nil
 }
 
-// errChanged tells Refresh to ask the store once more.
-var errChanged = errors.New("account changed in the meantime")
+// What tells Refresh to ask the store once more.
+var (
+	errChanged    = errors.New("account changed in the meantime")
+	errUnknownKey = errors.New("the MAC key of the successor is not in the key ring")
+)
 
 // Refresh answers a refresh token with its successor and a new access token.
 // A token that is forged is refused without reading anything. ErrRefused,
@@ -175,7 +178,9 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 			tokens, step, err = s.perform(o, row, presented, p, mac, actor, now)
 			return step, err
 		})
-		if !errors.Is(err, errChanged) {
+		if errors.Is(err, errUnknownKey) {
+			s.ring.CatchUp(ctx)
+		} else if !errors.Is(err, errChanged) {
 			break
 		}
 	}
@@ -241,7 +246,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, p Presente
 		// comes out the same.
 		var ok bool
 		if mac, ok = s.ring.MACKey(row.MACKey); !ok {
-			return Tokens{}, Step{}, fmt.Errorf("MAC key %s is not in the key ring", row.MACKey)
+			return Tokens{}, Step{}, errUnknownKey
 		}
 		if o == Forgive {
 			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}

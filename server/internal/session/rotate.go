@@ -42,8 +42,10 @@ const maxLives = 64
 
 // rotate answers a plain refresh from a store that can make it in one
 // statement. The access token is made after the commit, from the very rows that
-// the statement held. Should it fail to be made, the answer was lost: the token
-// that was presented is good for a repetition.
+// the statement held. What keeps all tokens of an API from being made is found
+// out before; should one fail to be made for what its own row says, the row is
+// marked as one whose answer was lost. The token that was presented then is good
+// for as long as the session, and nobody is taken for a thief because of it.
 func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presented, mac *jwk.SecretKey, actor audit.Actor) (tokens Tokens, rotated bool, err error) {
 	store, ok := s.store.(Rotator)
 	if !ok || p.Audience != "" || p.Scope != "" { // which may be refused, and then consumes nothing
@@ -60,7 +62,9 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presente
 		if err != nil {
 			return Tokens{}, false, err
 		}
-		lives[audience] = api.Life
+		if s.mints.Ready(api.Algorithm, api.Opaque) == nil {
+			lives[audience] = api.Life // the others are refused, and consume nothing
+		}
 	}
 	p = p.complete()
 	row, now, rotated, err := store.RotateSession(ctx, NewID(presented.handle), Rotation{
@@ -70,6 +74,11 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presente
 	if err != nil || !rotated {
 		return Tokens{}, false, err
 	}
+	defer func() {
+		if err != nil {
+			s.unanswered(ctx, row, actor)
+		}
+	}()
 	api, err := registered.API(row.Audience)
 	if err != nil {
 		return Tokens{}, true, err
@@ -80,4 +89,18 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presente
 	}
 	tokens.RefreshToken, err = s.minter.refresh(mac, refreshToken{presented.handle, row.Generation})
 	return tokens, true, err
+}
+
+// unanswered marks a row that was rotated and whose holder gets no answer.
+func (s *Service) unanswered(ctx context.Context, rotated Row, actor audit.Actor) {
+	err := s.store.RefreshSession(context.WithoutCancel(ctx), rotated.ID, func(row Row, _ time.Time) (Step, error) {
+		if row.Generation != rotated.Generation || row.Forgiven == row.Generation || !row.EndedAt.IsZero() {
+			return Step{}, nil
+		}
+		e := event("session.forgiven", audit.OK, "no access token could be made", row.Session, actor)
+		return Step{Forgive: true, Event: &e}, nil
+	})
+	if err != nil {
+		s.log.ErrorContext(ctx, "a refresh token was rotated and its successor could not be handed out; it is good for the grace", "session", rotated.ID, "err", err)
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
@@ -99,9 +100,22 @@ func New(c Config) (*Service, error) {
 		absolute: c.Absolute,
 		most:     c.PerAccount,
 		limits:   Limits{Idle: c.Idle, Grace: c.Grace},
-		minter:   minter{c.Issuer, c.Ring.MACKey},
+		minter:   minter{c.Issuer, newest(c.Ring)},
 		log:      c.Log,
 	}, nil
+}
+
+// newest looks for a MAC key and, where another node may have made it just now,
+// once more in the ring as it is by then.
+func newest(ring *keyring.Ring) func(id string) (*jwk.SecretKey, bool) {
+	return func(id string) (*jwk.SecretKey, bool) {
+		key, ok := ring.MACKey(id)
+		if !ok {
+			ring.CatchUp(context.Background()) // which bounds itself
+			key, ok = ring.MACKey(id)
+		}
+		return key, ok
+	}
 }
 
 func orDefault(d, otherwise time.Duration) time.Duration {
