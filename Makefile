@@ -5,7 +5,7 @@ BIN     := bin/jotsmith
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 export CGO_ENABLED ?= 0
 
-.PHONY: dev build test check endure bench clean help
+.PHONY: dev build test check endure bench bench-growth clean help
 
 dev: ## build the server and run it with a guarded example API
 	@test -x $(BIN) || echo "compiling once, about a minute ..."
@@ -27,8 +27,11 @@ endure: ## long campaigns by hand: kills, fuzzing; results go into docs/enduranc
 bench: ## the library beside its peers, the server beside its floors
 	@scripts/bench.sh
 
+bench-growth: ## what each operation costs with a thousand to a million sessions, with plots
+	@scripts/growth.sh
+
 clean: ## remove what was built
 	@rm -rf bin
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile

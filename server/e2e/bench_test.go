@@ -11,8 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +19,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
+	loadgen "github.com/jotsmith/jotsmith/server/internal/load"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -101,7 +100,7 @@ func BenchmarkServer(b *testing.B) {
 	p := startServe(b, addr, data)
 	ada := login(b, issuer, "ada", password)
 	id, secret := newApp(b, issuer, password)
-	basic := "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
+	basic := basicOf(id, secret)
 	grant := []byte("grant_type=client_credentials")
 	bearer := "Bearer " + ada.AccessToken
 	sessions := make([]wire.TokenResponse, connections)
@@ -149,7 +148,7 @@ func measure(b *testing.B, pid int, send func(i int) *http.Request, received fun
 	defer client.CloseIdleConnections()
 	var left atomic.Int64
 	left.Store(int64(b.N))
-	before := cpuTime(b, pid)
+	before := cpuTime(pid)
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for i := range connections {
@@ -175,24 +174,20 @@ func measure(b *testing.B, pid int, send func(i int) *http.Request, received fun
 	wg.Wait()
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
-	b.ReportMetric((cpuTime(b, pid)-before).Seconds()*1000/float64(b.N), "server-cpu-ms/op")
+	b.ReportMetric((cpuTime(pid)-before).Seconds()*1000/float64(b.N), "server-cpu-ms/op")
 	b.ReportMetric(0, "ns/op")
 }
 
-// cpuTime is what a process has used so far, by the kernel's account.
-func cpuTime(b *testing.B, pid int) time.Duration {
-	if runtime.GOOS != "linux" {
-		return 0
-	}
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	if err != nil {
-		b.Fatal(err)
-	}
-	// After the name in parentheses: utime and stime are the 12th and 13th.
-	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	user, _ := strconv.Atoi(f[11])
-	system, _ := strconv.Atoi(f[12])
-	return time.Duration(user+system) * 10 * time.Millisecond
+// cpuTime is what a process has used so far, by the kernel's account; 0 where
+// that is not known.
+func cpuTime(pid int) time.Duration {
+	used, _ := loadgen.CPUTime(pid)
+	return used
+}
+
+// basicOf follows RFC 6749 §2.3.1.
+func basicOf(id, secret string) string {
+	return "Basic " + base64.StdEncoding.EncodeToString([]byte(url.QueryEscape(id)+":"+url.QueryEscape(secret)))
 }
 
 func request(method, url, authorization, contentType string, body []byte) *http.Request {
@@ -207,7 +202,7 @@ func request(method, url, authorization, contentType string, body []byte) *http.
 }
 
 // newApp makes an app over the administration API.
-func newApp(b *testing.B, issuer, password string) (id, secret string) {
+func newApp(b testing.TB, issuer, password string) (id, secret string) {
 	admin := tokens(b, want(b, 200, "POST", issuer+"/v1/login", "", wire.LoginRequest{Username: "ada", Password: password, Audience: issuer + wire.PathAdmin}))
 	var made wire.AppWithSecret
 	if err := json.Unmarshal(want(b, 201, "POST", issuer+wire.PathAdmin+"/apps", admin.AccessToken, wire.AppCreate{Name: "bench"}), &made); err != nil {
