@@ -1,7 +1,9 @@
 package feed
 
 import (
+	"bytes"
 	"cmp"
+	"compress/gzip"
 	"fmt"
 	"slices"
 	"sync"
@@ -16,17 +18,19 @@ const (
 	// life is that of a document.
 	life = time.Minute
 
-	// What a document carries, unless more were published at once: a follower
-	// reads up to 1 MiB, and a fact takes 43 bytes of that. Whoever is told a
-	// place before the head asks again at once.
+	// maxPage is what a document carries, unless more were published at once: a
+	// follower reads up to 1 MiB, and a fact takes 43 bytes of that. Whoever is
+	// told a place before the head asks again at once.
 	//
-	// Deltas are shorter, since each place in a long feed may be asked for and
-	// is a document of its own.
-	maxSnapshot = 20_000
-	maxDelta    = 4_000
+	// The feed has one division into pages. Only who stands where one begins is
+	// answered all of it, since each other place in a long feed may be asked
+	// for and is a document of its own.
+	maxPage  = 20_000
+	maxDelta = 4_000
 
-	// maxDocuments bounds how many documents are kept for one second.
-	maxDocuments = 64
+	// maxDocuments bounds how many documents are kept for one second: the pages
+	// of a feed of a million facts, and as many for those who follow.
+	maxDocuments = 128
 
 	// maxSize lets a document be made however many were published at once.
 	maxSize = 64 << 20
@@ -41,32 +45,62 @@ type place struct {
 	more     bool // the feed goes on behind to
 }
 
-// A document is signed by the first who asks for it, while others wait.
-type document struct {
-	once    sync.Once
-	compact string
+// A Document is one signed answer of the feed, shared by all who ask for it at
+// that time.
+type Document struct {
+	place   place
+	once    sync.Once // signed by the first who asks, while others wait
+	compact []byte
 	err     error
+
+	zip    sync.Once
+	zipped []byte
+}
+
+// Bytes is the signed [revocation.Document]. It must not be changed.
+func (d *Document) Bytes() []byte { return d.compact }
+
+// Next is the place to which the document leads.
+func (d *Document) Next() revocation.Cursor {
+	return revocation.Cursor{Epoch: d.place.to.Epoch, Position: d.place.to.Position}
+}
+
+// Gzip is Bytes compressed, or nil where that is not worth it. It is made once.
+func (d *Document) Gzip() []byte {
+	const least = 2 << 10
+	if len(d.compact) < least {
+		return nil
+	}
+	d.zip.Do(func() {
+		// Hashes repeat nothing. What can be saved is what base64, twice, adds.
+		var out bytes.Buffer
+		w, _ := gzip.NewWriterLevel(&out, gzip.HuffmanOnly) // a level that there is
+		_, _ = w.Write(d.compact)                           // into memory
+		_ = w.Close()
+		d.zipped = out.Bytes()
+	})
+	return d.zipped
 }
 
 // documents are those of one second.
 type documents struct {
 	mu     sync.Mutex
 	second int64
-	made   map[place]*document
+	made   map[place]*Document
 }
 
 // at answers the one document of p in that second, or one of its own where the
 // second is over or too many are kept.
-func (d *documents) at(p place, second int64) *document {
+func (d *documents) at(p place, second int64) *Document {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if second > d.second || d.made == nil {
-		d.second, d.made = second, make(map[place]*document)
+		d.second, d.made = second, make(map[place]*Document)
 	}
 	if made, ok := d.made[p]; ok && second == d.second {
 		return made
 	}
-	made := new(document)
+	made := &Document{place: p}
 	if second == d.second && len(d.made) < maxDocuments {
 		d.made[p] = made
 	}
@@ -75,25 +109,25 @@ func (d *documents) at(p place, second int64) *document {
 
 // document answers the document of s for who stands at cursor. It is signed
 // once in a second, however many ask.
-func (f *Feed) document(s *state, cursor revocation.Cursor) (string, error) {
-	p, facts := place{snapshot: true, to: s.head}, s.facts
-	most := maxSnapshot
+func (f *Feed) document(s *state, cursor revocation.Cursor) (*Document, error) {
+	p := place{to: s.head}
 	if cursor.Epoch == s.head.Epoch && cursor.Position <= s.head.Position {
-		p, facts = place{from: cursor.Position, to: s.head}, s.facts[s.after(cursor.Position):]
-		most = maxDelta
+		p.from = cursor.Position
+	} else {
+		p.snapshot = true
 	}
-	if len(facts) > most {
-		// The last position that fits whole, or else the first one.
-		p.to.Position = max(facts[most].position-1, facts[0].position)
-		p.more = p.to.Position < s.head.Position
-		facts = facts[:s.after(p.to.Position)-s.after(p.from)]
+	start := s.after(p.from)
+	end := s.page(start)
+	if end < len(s.facts) {
+		p.to.Position = s.facts[end-1].position
+		p.more = true
 	}
 	d := f.documents.at(p, s.at.Unix())
-	d.once.Do(func() { d.compact, d.err = f.sign(s, p, facts) })
+	d.once.Do(func() { d.compact, d.err = f.sign(s, p, s.facts[start:end]) })
 	if d.err != nil {
-		return "", d.err
+		return nil, d.err
 	}
-	return d.compact, nil
+	return d, nil
 }
 
 // after is the index of the first fact after a position.
@@ -104,31 +138,57 @@ func (s *state) after(position uint64) int {
 	return n
 }
 
+// page is where the document ends that begins with the fact at start.
+func (s *state) page(start int) (end int) {
+	for begin := 0; ; begin = end {
+		end = s.cut(begin, maxPage)
+		if start == begin {
+			return end
+		}
+		if start < end || end == len(s.facts) {
+			return min(end, s.cut(start, maxDelta))
+		}
+	}
+}
+
+// cut is where at most so many facts end whose positions are told whole, or
+// else the first position.
+func (s *state) cut(start, most int) (end int) {
+	if len(s.facts)-start <= most {
+		return len(s.facts)
+	}
+	if end = s.after(s.facts[start+most].position - 1); end > start {
+		return end
+	}
+	return s.after(s.facts[start].position)
+}
+
 // sign makes the document of p, which carries those of facts that stand.
-func (f *Feed) sign(s *state, p place, facts []fact) (string, error) {
+func (f *Feed) sign(s *state, p place, facts []fact) ([]byte, error) {
 	d := revocation.Document{
 		Issuer: f.c.Issuer, Epoch: p.to.Epoch, From: p.from, To: p.to.Position,
 		Snapshot: p.snapshot, More: p.more, IssuedAt: s.at,
+		Entries: make([]revocation.Entry, 0, len(facts)),
 	}
 	for _, e := range facts {
 		if e.stands(s.at) {
-			d.Entries = append(d.Entries, e.Entry)
+			d.Entries = append(d.Entries, e.entry())
 		}
 	}
 	key, err := f.c.Ring.Signer(keyring.Feed, keyring.FeedAlgorithm)
 	if err != nil {
-		return "", fmt.Errorf("signing the feed: %w", err)
+		return nil, fmt.Errorf("signing the feed: %w", err)
 	}
 	issuer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: f.c.Issuer, Key: key, Type: revocation.Type, MaxSize: maxSize})
 	if err != nil {
-		return "", fmt.Errorf("signing the feed: %w", err)
+		return nil, fmt.Errorf("signing the feed: %w", err)
 	}
 	compact, err := issuer.Issue(jwt.Claims{
 		Subject: f.c.Issuer, Audience: []string{f.c.Issuer},
 		IssuedAt: s.at, Life: life, Custom: d.Custom(),
 	})
 	if err != nil {
-		return "", fmt.Errorf("signing the feed: %w", err)
+		return nil, fmt.Errorf("signing the feed: %w", err)
 	}
-	return compact, nil
+	return []byte(compact), nil
 }

@@ -92,13 +92,13 @@ func (h *house) end(t *testing.T, sel session.Selection) {
 // ServeHTTP answers as the server's route does.
 func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seconds, _ := strconv.Atoi(r.FormValue("wait"))
-	compact, err := h.feed.Answer(r.Context(), r.FormValue("after"), time.Duration(seconds)*time.Second)
+	d, err := h.feed.Answer(r.Context(), r.FormValue("after"), time.Duration(seconds)*time.Second)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Content-Type", revocation.MediaType)
-	fmt.Fprint(w, compact)
+	w.Write(d.Bytes())
 }
 
 func (h *house) token(t *testing.T, id session.ID, revocations jwt.Revocations) (verify func() error) {

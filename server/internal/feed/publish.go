@@ -40,7 +40,8 @@ type Config struct {
 	Ring    *keyring.Ring
 	Issuer  string
 	Poll    time.Duration // how often Run looks at the store; 0 means 250 ms
-	Waiters int           // how many may wait for news at a time; 0 means 4096
+	Waiters int           // how many calls of Answer may wait for news at a time; 0 means 4096
+	Streams int           // how many calls of Stream may run at a time; 0 means 1024
 	Log     *slog.Logger  // nil means none
 }
 
@@ -51,6 +52,7 @@ type Feed struct {
 	local   *revocation.Set
 	wake    chan struct{}
 	waiting atomic.Int64
+	streams atomic.Int64
 
 	looking sync.Mutex // one look at a time
 	state   atomic.Pointer[state]
@@ -68,11 +70,6 @@ type state struct {
 	moved  chan struct{} // closed when a newer head is known
 }
 
-type fact struct {
-	revocation.Entry
-	position uint64
-}
-
 // New checks c. It reads nothing: see [Feed.Look] and [Feed.Run].
 func New(c Config) (*Feed, error) {
 	if c.Poll == 0 {
@@ -80,6 +77,9 @@ func New(c Config) (*Feed, error) {
 	}
 	if c.Waiters == 0 {
 		c.Waiters = 4096
+	}
+	if c.Streams == 0 {
+		c.Streams = 1024
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -91,8 +91,8 @@ func New(c Config) (*Feed, error) {
 	if c.Issuer == "" {
 		faults = append(faults, errors.New("an issuer is required"))
 	}
-	if c.Poll < 0 || c.Poll >= maxAge || c.Waiters < 0 {
-		faults = append(faults, fmt.Errorf("poll of %v is outside 0 to %v, or waiters are negative", c.Poll, maxAge))
+	if c.Poll < 0 || c.Poll >= maxAge || c.Waiters < 0 || c.Streams < 0 {
+		faults = append(faults, fmt.Errorf("poll of %v is outside 0 to %v, or waiters or streams are negative", c.Poll, maxAge))
 	}
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("feed: %w", errors.Join(faults...))
@@ -179,7 +179,7 @@ func (f *Feed) look(ctx context.Context) error {
 	for i, from := range found {
 		// States share what they have in common: each is a longer slice of the
 		// same array, and only the newest is ever appended to.
-		next.facts = append(next.facts, fact{fresh[i], from.Position})
+		next.facts = append(next.facts, newFact(fresh[i], from.Position))
 	}
 	if head != old.head {
 		next.moved = make(chan struct{})
@@ -198,8 +198,6 @@ func (f *Feed) entry(from Fact) revocation.Entry {
 	}
 }
 
-func (e fact) stands(now time.Time) bool { return e.Expires.IsZero() || e.Expires.After(now) }
-
 // current answers a state that is no older than maxAge.
 func (f *Feed) current(ctx context.Context) (*state, error) {
 	if s := f.state.Load(); s != nil && time.Since(s.seen) < maxAge {
@@ -217,55 +215,50 @@ func (f *Feed) current(ctx context.Context) (*state, error) {
 	return f.state.Load(), nil
 }
 
-// Answer answers a signed [revocation.Document]: after a place, as an earlier
-// document named it, what followed; where nothing has followed yet, it waits
-// for that and then answers an empty delta. Without a place, and for one that
-// this feed does not know, it is a snapshot. Either may lead only part of the
-// way where there is much. ErrCursor, and errors of the store and the key ring.
+// Answer answers a [Document]: after a place, as an earlier document named it,
+// what followed; where nothing has followed yet, it waits for that and then
+// answers an empty delta. Without a place, and for one that this feed does not
+// know, it is a snapshot. Either may lead only part of the way where there is
+// much. ErrCursor, and errors of the store and the key ring.
 //
 // When too many wait already, it answers at once.
-func (f *Feed) Answer(ctx context.Context, after string, wait time.Duration) (compact string, err error) {
-	var cursor revocation.Cursor
-	if after != "" {
-		if cursor, err = revocation.ParseCursor(after); err != nil {
-			return "", fmt.Errorf("%w: EPOCH.POSITION as an earlier answer named it", ErrCursor)
-		}
+func (f *Feed) Answer(ctx context.Context, after string, wait time.Duration) (*Document, error) {
+	cursor, err := parse(after)
+	if err != nil {
+		return nil, err
 	}
+	defer f.waiting.Add(-1)
+	if f.waiting.Add(1) > int64(f.c.Waiters) {
+		wait = 0
+	}
+	return f.next(ctx, cursor, min(wait, MaxWait))
+}
+
+// next answers what follows a place, and waits for it.
+func (f *Feed) next(ctx context.Context, cursor revocation.Cursor, wait time.Duration) (*Document, error) {
 	s, err := f.current(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if cursor.Epoch == s.head.Epoch && cursor.Position > s.head.Position {
 		// Another node may have told of what this one has not seen yet.
 		if err := f.Look(ctx); err != nil {
-			return "", err
+			return nil, err
 		}
 		s = f.state.Load()
 	}
 	if cursor.Epoch == s.head.Epoch && cursor.Position == s.head.Position && wait > 0 {
-		if err := f.await(ctx, s, min(wait, MaxWait)); err != nil {
-			return "", err
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-s.moved:
+		case <-timer.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 		if s, err = f.current(ctx); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	return f.document(s, cursor)
-}
-
-// await waits until there is news of s, for wait at most.
-func (f *Feed) await(ctx context.Context, s *state, wait time.Duration) error {
-	defer f.waiting.Add(-1)
-	if f.waiting.Add(1) > int64(f.c.Waiters) {
-		return nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-s.moved:
-	case <-timer.C:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	return nil
 }

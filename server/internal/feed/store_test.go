@@ -137,11 +137,11 @@ func read(t testing.TB, ring *keyring.Ring, compact string) *revocation.Document
 
 func answer(t testing.TB, f *feed.Feed, after string, wait time.Duration) string {
 	t.Helper()
-	compact, err := f.Answer(context.Background(), after, wait)
+	d, err := f.Answer(context.Background(), after, wait)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return compact
+	return string(d.Bytes())
 }
 
 func entry(sessions ...string) []jwt.Fact {

@@ -88,7 +88,7 @@ func Routes(mux httpapi.Router, d Deps) {
 	httpapi.HandleOAuth(mux, "POST "+pathToken, httpapi.Quick, d.token)
 	httpapi.HandleOAuth(mux, "POST "+pathRevoke, httpapi.Quick, d.revoke)
 	httpapi.HandleOAuth(mux, "POST "+pathIntrospect, httpapi.Quick, d.introspect)
-	httpapi.Handle(mux, "GET "+pathRevocations, feed.MaxWait+httpapi.Quick, d.revocations)
+	httpapi.Handle(mux, "GET "+pathRevocations, feed.MaxStream+httpapi.Quick, d.revocations)
 	httpapi.Handle(mux, "GET /livez", 0, live)
 	httpapi.Handle(mux, "GET /readyz", httpapi.Quick, d.ready)
 }
