@@ -14,7 +14,7 @@ import (
 // One rotation after the other on each of many sessions: by one statement, and
 // by asking first.
 func BenchmarkRefresh(b *testing.B) {
-	s := open(b, Config{URL: realtest.StartPostgres(b).NewDatabase(b)})
+	s := open(b, Config{URL: realtest.SharedPostgres(b).NewDatabase(b)})
 	if _, err := s.CreateAccount(b.Context(), account.Account{ID: "acc_a", Username: "a"}, "", event("account.create")); err != nil {
 		b.Fatal(err)
 	}

@@ -130,7 +130,7 @@ var errNotRotated = errors.New("not rotated")
 // bounds, everybody is told the truth, and nothing is left behind. Not in
 // parallel, since goroutines are counted.
 func TestFLT05(t *testing.T) {
-	p := realtest.StartPostgres(t)
+	p := realtest.SharedPostgres(t)
 	url := p.NewDatabase(t)
 	direct := open(t, Config{URL: url})
 	r := newRoad(t, p.Port)
@@ -279,7 +279,7 @@ func TestFLT05(t *testing.T) {
 // is asked in them.
 func TestPoolKeepsIdleConnections(t *testing.T) {
 	t.Parallel()
-	p := realtest.StartPostgres(t)
+	p := realtest.SharedPostgres(t)
 	s := open(t, Config{URL: p.NewDatabase(t)})
 	if c := s.pool.Config(); c.MaxConns != connections || c.MaxConnIdleTime < 10*time.Minute || c.MaxConnLifetime < time.Hour || c.MaxConnLifetimeJitter == 0 {
 		t.Errorf("%+v", c)

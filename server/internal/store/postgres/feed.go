@@ -74,6 +74,9 @@ func (s *Store) tell() {
 			return
 		case <-s.published:
 		}
+		if s.tellToo != nil {
+			s.tellToo()
+		}
 		ctx, cancel := context.WithTimeout(s.over, patience)
 		if _, err := s.pool.Exec(ctx, `NOTIFY `+channel); err != nil && s.over.Err() == nil {
 			s.log.Debug("telling other nodes of a revocation; they find it when they look next", "error", err)

@@ -82,7 +82,7 @@ func firstVersionWrites(n int) []string {
 // version goes on writing beside them.
 func TestFLT07EarlierTables(t *testing.T) {
 	t.Parallel()
-	p := realtest.StartPostgres(t)
+	p := realtest.SharedPostgres(t)
 	for version := int64(1); version <= last(); version++ {
 		t.Run(fmt.Sprint("version ", version), func(t *testing.T) {
 			url := p.NewDatabase(t)
@@ -167,7 +167,7 @@ var tables = []string{"store", "feed_head", "fact", "account", "session", "ring"
 // added to, before it started or while it runs.
 func TestFLT07LaterTables(t *testing.T) {
 	t.Parallel()
-	p := realtest.StartPostgres(t)
+	p := realtest.SharedPostgres(t)
 	var mu sync.Mutex
 	database := func(t *testing.T) string {
 		mu.Lock()
@@ -248,7 +248,7 @@ func TestFLT07LaterTables(t *testing.T) {
 // for how long; and it never keeps others waiting behind a long transaction.
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	p := realtest.StartPostgres(t)
+	p := realtest.SharedPostgres(t)
 	ready := func(t *testing.T) string {
 		url := p.NewDatabase(t)
 		open(t, Config{URL: url}).Close()

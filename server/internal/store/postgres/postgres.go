@@ -63,6 +63,11 @@ type Config struct {
 	// already handed out are handed out again.
 	DangerouslyAcceptClock bool
 
+	// Published is told after commits of this node that published a
+	// revocation, for whoever has another way to wake the others; it must not
+	// wait. Several commits may be told as one. May be nil.
+	Published func()
+
 	// Others than its own, in tests.
 	migrations fs.FS
 	patience   time.Duration
@@ -83,6 +88,7 @@ type Store struct {
 	stats     counters
 	committed chan struct{}
 	published chan struct{} // wakes tell
+	tellToo   func()        // Config.Published
 
 	work  sync.WaitGroup
 	stop  context.CancelFunc
@@ -101,7 +107,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.migrations == nil {
 		c.migrations = migrations()
 	}
-	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), committed: make(chan struct{}, 1), published: make(chan struct{}, 1)}
+	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), committed: make(chan struct{}, 1), published: make(chan struct{}, 1), tellToo: c.Published}
 	s.clock.log = c.Log
 	s.stats.latency = timing.NewLatency()
 	s.over, s.stop = context.WithCancel(context.Background())

@@ -3,6 +3,7 @@ package postgres
 import (
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"testing"
 
@@ -12,6 +13,8 @@ import (
 
 // quiet keeps expected complaints out of the tests' output.
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+func TestMain(m *testing.M) { os.Exit(realtest.Main(m)) }
 
 func open(t testing.TB, c Config) *Store {
 	t.Helper()
@@ -28,7 +31,7 @@ func open(t testing.TB, c Config) *Store {
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	p := realtest.StartPostgres(t)
+	p := realtest.SharedPostgres(t)
 	var mu sync.Mutex
 	storetest.Run(t, func(t *testing.T) (storetest.Store, func() storetest.Store) {
 		mu.Lock()
