@@ -32,6 +32,7 @@ jwks:              internal/fetch internal/metadata jwk jwt
 revocation:        internal/b64 internal/fetch jwt
 guard:             authz internal/fetch internal/metadata jwks jwt revocation wire
 jotsmithtest:      jwk jwt revocation
+client:            wire
 examples/hello:    authz guard jwk jwt revocation
 examples/tasks:    authz guard
 examples/tasks/cmd/tasks: examples/tasks guard
