@@ -22,22 +22,39 @@ const (
 // A clock is the database's, read from afar: between two measurements it goes
 // on with this node's monotonic clock, so that what the node's wall clock says
 // is of no account. It never runs backwards.
+//
+// A machine that was suspended, or whose clock was set, shows that in the one of
+// its two clocks that jumped. Which of them is right nobody here knows: nothing is
+// decided until the database was asked again, which is at once.
 type clock struct {
-	log *slog.Logger
+	log     *slog.Logger
+	wall    func() time.Time     // this node's
+	elapsed func() time.Duration // from its monotonic clock
+	asks    chan struct{}        // wakes follow
 
 	mu     sync.Mutex
-	read   time.Time // ours, with its monotonic reading
-	said   time.Time // what the database said then; zero before the first time
-	high   time.Time // highest time that was handed out or that a node has seen
+	read   time.Duration // elapsed, when the database was asked
+	shown  time.Time     // wall, then
+	said   time.Time     // what the database said then; zero before the first time
+	high   time.Time     // highest time that was handed out or that a node has seen
 	behind bool
+	jumped bool // this node's clock did, after the last measurement
 }
 
-// set takes a measurement: the database said so when our clock said read, and
-// mark is the highest time that any node has seen.
-func (c *clock) set(read, said, mark time.Time) {
+func newClock(wall func() time.Time, log *slog.Logger) *clock {
+	started := time.Now()
+	return &clock{log: log, wall: wall, elapsed: func() time.Duration { return time.Since(started) }, asks: make(chan struct{}, 1)}
+}
+
+// set takes a measurement: the database said so when elapsed was read and wall
+// was shown, and mark is the highest time that any node has seen.
+func (c *clock) set(read time.Duration, shown, said, mark time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.read, c.said = read, said
+	if ahead := said.Sub(c.said.Add(read - c.read)); !c.said.IsZero() && !c.jumped && ahead > drift {
+		c.log.Warn("the database's clock jumped ahead; the store's time follows", "by", ahead)
+	}
+	c.read, c.shown, c.said, c.jumped = read, shown.Round(0), said, false
 	if mark.After(c.high) && mark.Sub(said) > drift {
 		c.high = mark
 	}
@@ -47,7 +64,16 @@ func (c *clock) set(read, said, mark time.Time) {
 func (c *clock) now() (time.Time, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.said.Add(time.Since(c.read)).Truncate(time.Microsecond)
+	elapsed := c.elapsed() - c.read
+	if off := c.wall().Round(0).Sub(c.shown) - elapsed; off > drift || off < -drift {
+		if !c.jumped {
+			c.log.Warn("this node's clock jumped, or the node slept; nothing is decided until the database's clock was read again", "by", off)
+		}
+		c.jumped = true
+		wake(c.asks)
+		return time.Time{}, fmt.Errorf("%w: this node's clock jumped by %v; the database's is being read again", fault.ErrClock, off.Round(time.Millisecond))
+	}
+	t := c.said.Add(elapsed).Truncate(time.Microsecond)
 	late := c.high.Sub(t)
 	if was := c.behind; was != (late > drift) {
 		c.behind = !was
@@ -79,16 +105,16 @@ func (s *Store) ask(ctx context.Context) error {
 	}
 	defer conn.Release()
 	var said, mark int64
-	before := time.Now()
+	before, shown := s.clock.elapsed(), s.clock.wall()
 	if err := conn.QueryRow(ctx, `SELECT `+databaseTime).Scan(&said); err != nil {
 		return err
 	}
-	trip := time.Since(before)
+	trip := s.clock.elapsed() - before
 	// Apart from that, since a commit takes its time.
 	if err := conn.QueryRow(ctx, `UPDATE store SET mark = greatest(mark, $1) RETURNING mark`, said).Scan(&mark); err != nil {
 		return err
 	}
-	s.clock.set(before.Add(trip/2), moment(said), moment(mark))
+	s.clock.set(before+trip/2, shown.Add(trip/2), moment(said), moment(mark))
 	return nil
 }
 
@@ -102,11 +128,18 @@ func (s *Store) follow() {
 		case <-s.over.Done():
 			return
 		case <-tick.C:
+		case <-s.clock.asks:
 		}
 		err := s.ask(s.over)
 		if (err != nil) != failing && s.over.Err() == nil {
 			failing = err != nil
 			s.log.Warn("reading the database's clock", "failing", failing, "error", err)
+		}
+		if failing { // whoever asks for the time wakes this again at once
+			select {
+			case <-s.over.Done():
+			case <-time.After(measure / 40):
+			}
 		}
 	}
 }

@@ -50,8 +50,8 @@ func (e *Examination) read(ctx context.Context, s *Store) (err error) {
 	if err := s.pool.QueryRow(ctx, `SELECT id, mark FROM store`).Scan(&id, (*at)(&e.Mark)); err != nil {
 		return err
 	}
-	s.clock.set(time.Now(), time.Now().UTC(), time.Time{}) // nothing here depends on it
-	s.clock.log = s.log
+	s.clock = newClock(time.Now, s.log)
+	s.clock.set(0, time.Now(), time.Now().UTC(), time.Time{}) // nothing here depends on it
 	return s.snapshot(ctx, func(t *tx) error {
 		e.Ring, err = t.ring(id)
 		return err

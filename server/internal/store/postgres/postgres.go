@@ -71,13 +71,14 @@ type Config struct {
 	// Others than its own, in tests.
 	migrations fs.FS
 	patience   time.Duration
+	wall       func() time.Time
 }
 
 // A Store is safe for concurrent use.
 type Store struct {
 	pool  *pgxpool.Pool
 	id    string
-	clock clock
+	clock *clock
 	log   *slog.Logger
 
 	migrations fs.FS
@@ -108,7 +109,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		c.migrations = migrations()
 	}
 	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), committed: make(chan struct{}, 1), published: make(chan struct{}, 1), tellToo: c.Published}
-	s.clock.log = c.Log
+	if c.wall == nil {
+		c.wall = time.Now
+	}
+	s.clock = newClock(c.wall, c.Log)
 	s.stats.latency = timing.NewLatency()
 	s.over, s.stop = context.WithCancel(context.Background())
 	s.close = sync.OnceValue(s.shut)

@@ -176,7 +176,10 @@ func TestRings(t *testing.T) {
 		ahead.Store(int64(keyring.Lease + time.Second))
 		for _, sign := range []func() error{
 			func() error { _, err := asleep.Signer(keyring.Access, jwk.ES256); return err },
-			func() error { _, err := asleep.Issuer(keyring.Access, jwk.ES256, "https://i.example", "JWT"); return err },
+			func() error {
+				_, err := asleep.Issuer(keyring.Access, jwk.ES256, "https://i.example", "JWT")
+				return err
+			},
 			func() error { _, err := asleep.MAC(); return err },
 			func() error { _, err := asleep.Sealer(); return err },
 		} {
