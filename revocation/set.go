@@ -202,30 +202,25 @@ func (s *Set) add(entries []Entry, now time.Time) error {
 	return fmt.Errorf("%w: %d facts, at most %d", ErrFull, s.Len(), s.max)
 }
 
-// merge adds sorted rows shard by shard, unless they do not fit.
+// merge adds sorted rows, each fact once, shard by shard, unless they do not fit.
 func (s *Set) merge(fresh []row) bool {
-	type change struct {
-		shard int
-		rows  []row
-	}
-	var changes []change
 	size := s.Len()
+	for i := range fresh {
+		if s.get(fresh[i].fact) == nil {
+			size++
+		}
+	}
+	if size > s.max {
+		return false
+	}
 	for len(fresh) > 0 {
 		n, end := shardOf(fresh[0].fact), 1
 		for end < len(fresh) && shardOf(fresh[end].fact) == n {
 			end++
 		}
-		old := s.rows(n)
-		rows := union(old, fresh[:end])
-		size += len(rows) - len(old)
-		if size > s.max {
-			return false
-		}
-		changes = append(changes, change{n, rows})
+		rows := union(s.rows(n), fresh[:end])
+		s.shards[n].Store(&rows)
 		fresh = fresh[end:]
-	}
-	for _, c := range changes {
-		s.shards[c.shard].Store(&c.rows)
 	}
 	s.size.Store(int64(size))
 	return true
