@@ -22,6 +22,7 @@ import (
 	"unicode"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 // A Call is one request on its way through a route: where the answer is
@@ -37,8 +38,10 @@ type Call struct {
 	proxied   bool   // refusals say HeaderProblem too
 	answering bool   // a refusal is being written
 	muted     bool   // what else is written is dropped
+	waits     bool   // longer than others, as it was asked to
 	status    int
 	log       entry
+	spent     timing.Record
 }
 
 // entry is what the request's line in the log says beyond method and status.
@@ -46,6 +49,7 @@ type entry struct {
 	id, code, reason string // of a refusal
 	subject, session string
 	stack            string // of a panic
+	trace            string // id
 }
 
 // A Handler answers a call or returns why not. What it returns is answered by
@@ -98,7 +102,7 @@ func handle(mux Router, pattern string, limit time.Duration, oauth bool, h Handl
 			c.Header()["Pragma"] = noCache // RFC 6749 §5.1
 		}
 		if limit > 0 {
-			ctx, cancel := context.WithTimeout(r.Context(), limit)
+			ctx, cancel := context.WithTimeout(timing.NewContext(r.Context(), &c.spent), limit)
 			defer cancel()
 			r = r.WithContext(ctx)
 		}

@@ -131,6 +131,9 @@ func (c *Call) refuse(err error) {
 		p.Title = "More than one token was sent."
 	}
 	c.log.id, c.log.code, c.log.reason = p.ID, string(p.Code), clip(r.Error())
+	if p.Code == wire.CodeRateLimited {
+		c.shell.limited(err)
+	}
 	if c.status != 0 {
 		return
 	}

@@ -24,6 +24,9 @@ type Config struct {
 	Limiter Limiter        // counts requests; nil: nobody does
 	Exempt  []netip.Prefix // addresses whose requests are not counted; their wrong passwords are
 	Log     *slog.Logger   // one line a request
+	Slow    time.Duration  // a request that takes so long is logged as a warning; 0: none is
+
+	Observer Observer // nil: nobody observes
 }
 
 type shell struct {
@@ -67,6 +70,9 @@ func New(mux *http.ServeMux, c Config) (http.Handler, error) {
 	}
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
+	}
+	if s.Observer == nil {
+		s.Observer = nobody{}
 	}
 	return s, nil
 }
@@ -117,15 +123,19 @@ var (
 func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &Call{ResponseWriter: w, shell: s, Address: s.clientAddress(r)}
 	start := time.Now()
+	s.Observer.Began()
 	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler {
-				panic(p)
-			}
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler {
 			c.log.stack = string(debug.Stack())
 			c.refuse(fmt.Errorf("panic: %v", p))
 		}
-		s.logCall(c, r, time.Since(start))
+		took := time.Since(start)
+		s.observe(c, r, start, took)
+		if p == http.ErrAbortHandler {
+			panic(p)
+		}
+		s.logCall(c, r, took)
 	}()
 	h := w.Header()
 	h["Cache-Control"] = noStore
@@ -169,6 +179,7 @@ func (s *shell) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Extend gives an answer longer than usual. The time to read counts too: when it
 // is over, net/http takes the client for gone and ends the request's context.
 func (c *Call) Extend(by time.Duration) {
+	c.waits = c.waits || by > 0
 	deadline := http.NewResponseController(c.ResponseWriter)
 	end := time.Now().Add(answerTime + by)
 	_ = deadline.SetWriteDeadline(end)
@@ -241,15 +252,22 @@ func (s *shell) logCall(c *Call, r *http.Request, took time.Duration) {
 	case c.status >= 500:
 		level = slog.LevelError
 	}
+	spent, slow := s.slow(c, took)
+	if slow {
+		level = max(level, slog.LevelWarn)
+	}
 	if !s.Log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs,
 		slog.String("method", method(r.Method)),
 		slog.String("route", c.route),
 		slog.Int("status", c.status),
-		slog.Float64("ms", float64(took.Microseconds())/1000))
+		slog.Float64("ms", milliseconds(took)))
+	if slow {
+		attrs = append(append(attrs, slog.Bool("slow", true)), spent...)
+	}
 	if c.Address.IsValid() {
 		attrs = append(attrs, slog.String("address", c.Address.String()))
 	}
@@ -257,7 +275,7 @@ func (s *shell) logCall(c *Call, r *http.Request, took time.Duration) {
 		{"agent", device(r)},
 		{"sub", c.log.subject}, {"sid", c.log.session},
 		{"code", c.log.code}, {"id", c.log.id}, {"reason", c.log.reason},
-		{"stack", c.log.stack},
+		{"trace", c.log.trace}, {"stack", c.log.stack},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.name, a.value))
