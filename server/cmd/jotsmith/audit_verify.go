@@ -120,7 +120,7 @@ func (cmd *auditVerifyCmd) verify(ctx context.Context, c *console, l *commandLin
 		}
 		defer dir.Close()
 	}
-	store, err := openStore(ctx, cmd.Store, dir, false, slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	store, err := openStore(ctx, cmd.Store, dir, false, slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})), nil)
 	if err != nil {
 		return audit.Result{}, err
 	}

@@ -81,12 +81,23 @@ func (n *node) watchCatalog(ctx context.Context) error {
 	})
 }
 
-// wakeFeed lets commits be published at once.
+// wakeFeed lets commits be published at once: this node's, and what the store or
+// the shared state tell of those of others.
 func (n *node) wakeFeed(ctx context.Context) error {
+	var heard <-chan struct{}
+	if n.shared != nil {
+		heard = n.shared.Heard()
+	}
 	for {
 		select {
 		case <-n.store.Committed():
 			n.feed.Wake()
+		case <-heard:
+			n.feed.Wake()
+		case <-n.news:
+			if n.shared != nil {
+				n.shared.Tell()
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}

@@ -125,8 +125,11 @@ func (s setting) shown(v any) any {
 	if !ok || t == "" {
 		return v
 	}
-	if s.key == "store" {
+	switch s.key {
+	case "store":
 		return hideStore(t)
+	case "shared":
+		return hideShared(t)
 	}
 	if s.kind == isSource && !strings.HasPrefix(t, "file:") && !strings.HasPrefix(t, "env:") {
 		return "(hidden)"

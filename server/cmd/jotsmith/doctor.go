@@ -17,7 +17,7 @@ type doctorCmd struct {
 
 func (doctorCmd) Help() string {
 	return "Give it the same flags, environment and configuration file as 'serve'. It looks at the configuration, the data directory, file modes, " +
-		"the root key, the database, the clock, the ages of keys, the certificate, and at the server as its clients see it. " +
+		"the root key, the database, shared state, the clock, the ages of keys, the certificate, and at the server as its clients see it. " +
 		"It changes nothing and can run beside the server. Exits with 1 where there is a problem."
 }
 
@@ -54,6 +54,7 @@ func (cmd *doctorCmd) Run(ctx context.Context, c *console, l *commandLine) error
 	d.directory()
 	d.clock()
 	d.database(ctx, d.rootKey())
+	d.shared()
 	d.certificate()
 	d.outside(ctx)
 

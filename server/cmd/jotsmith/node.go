@@ -35,6 +35,7 @@ import (
 type nodeConfig struct {
 	Dir     *dataDir // locked; the node does not close it
 	Store   string   // URL of a database; "" is the file in Dir
+	Shared  string   // URL of a Redis; "" means that this node counts for itself
 	RootKey rootKeySource
 
 	RootKeyMade func(path string) // told where a root key was made; may be nil
@@ -73,7 +74,10 @@ type node struct {
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
-	rates    *shared.Memory // how often anybody asks for anything
+	tries    account.Limiter // how often anybody tries a password
+	rates    httpapi.Limiter // how often anybody asks for anything
+	shared   *shared.Redis   // nil where nothing is shared
+	news     chan struct{}   // there are revocations that other nodes do not know of
 	admin    *admin.Service
 	handler  http.Handler
 
@@ -93,7 +97,7 @@ const keyMargin = 10*time.Minute + oauth.MaxAge + 5*time.Minute
 const feedLife = time.Minute
 
 func newNode(c nodeConfig) *node {
-	n := &node{config: c}
+	n := &node{config: c, news: make(chan struct{}, 1)}
 	n.draining, n.drain = context.WithCancel(context.Background())
 	return n
 }
@@ -138,6 +142,9 @@ func (n *node) openStore(ctx context.Context) error {
 	c := n.config
 	root, err := n.openData(ctx)
 	if err != nil {
+		return err
+	}
+	if err := n.openShared(root); err != nil {
 		return err
 	}
 	issuer := c.Issuer
@@ -187,7 +194,7 @@ func (n *node) openStore(ctx context.Context) error {
 func (n *node) openData(ctx context.Context) (root keyring.RootKeys, err error) {
 	c := n.config
 	open := func() error {
-		if n.store, err = openStore(ctx, c.Store, c.Dir, c.DangerouslyAcceptClock, c.Log); err == nil {
+		if n.store, err = openStore(ctx, c.Store, c.Dir, c.DangerouslyAcceptClock, c.Log, n.published); err == nil {
 			n.closes = append(n.closes, n.store.Close)
 		}
 		return err
@@ -244,7 +251,7 @@ func (n *node) openServices() (err error) {
 	c := n.config
 	n.accounts, err = account.New(account.Config{
 		Store:   n.store,
-		Limiter: shared.NewMemory(0, nil),
+		Limiter: n.tries,
 		Log:     c.Log,
 	})
 	if err != nil {
@@ -258,7 +265,6 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	n.rates = shared.NewMemory(0, nil)
 	return n.openSessions()
 }
 

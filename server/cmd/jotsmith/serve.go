@@ -27,6 +27,7 @@ type serveCmd struct {
 	logFlags
 	Addr               string         `default:"127.0.0.1:8080" env:"JOTSMITH_ADDR" placeholder:"HOST:PORT" help:"Where to listen (${default}). Beyond loopback only with TLS, or with --behind-proxy."`
 	Issuer             string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
+	Shared             string         `env:"JOTSMITH_SHARED" placeholder:"URL" help:"The Redis or Redis Cluster in which several nodes count failed log-ins and requests together and wake each other, redis://HOST or rediss://HOST with TLS; by default each counts for itself, as it does while that does not answer. A URL with a password belongs into the environment or the configuration file, not among the arguments."`
 	API                []string       `name:"api" sep:" " env:"JOTSMITH_API" placeholder:"AUDIENCE" help:"An API that tokens are made for, registered where it is not yet; repeatable, and the first is the default. None, and none registered: the issuer itself."`
 	Role               []roleFlag     `sep:" " env:"JOTSMITH_ROLE" placeholder:"NAME=SCOPE,SCOPE" help:"The permissions that a role gives, registered where it is not yet; repeatable."`
 	Origin             []string       `sep:" " env:"JOTSMITH_ORIGIN" placeholder:"ORIGIN" help:"An origin whose pages may log people in, such as https://app.example.com; repeatable. The issuer's own may always."`
@@ -131,7 +132,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 // certificate where there is one.
 func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	local := onLoopback(cmd.Addr)
-	faults := []error{checkAddr(cmd.Addr, "--addr"), checkStore(cmd.Store)}
+	faults := []error{checkAddr(cmd.Addr, "--addr"), checkStore(cmd.Store), checkShared(cmd.Shared)}
 	switch {
 	case cmd.TLSCert != "" && cmd.BehindProxy:
 		faults = append(faults, errors.New("--behind-proxy says that a proxy does TLS, --tls-cert that this server does: choose one"))
@@ -192,6 +193,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 	config := nodeConfig{
 		Dir:     dir,
 		Store:   cmd.Store,
+		Shared:  cmd.Shared,
 		RootKey: root,
 		RootKeyMade: func(path string) {
 			log.Warn("made a root key; keep a copy of it, apart from backups of the data", "file", path)

@@ -39,6 +39,7 @@ var settings = []setting{
 	{"issuer", "issuer", isText, false},
 	{"data", "data", isPath, false},
 	{"store", "store", isText, false},
+	{"shared", "shared", isText, false},
 	{"root_key", "root-key", isSource, false},
 	{"apis", "api", isList, true},
 	{"roles", "role", isTable, true},

@@ -41,8 +41,9 @@ type store interface {
 }
 
 // openStore opens the database at a URL or, where there is none, the file in
-// the data directory.
-func openStore(ctx context.Context, at string, dir *dataDir, acceptClock bool, log *slog.Logger) (store, error) {
+// the data directory. Published is told of revocations that were committed for
+// other nodes to see.
+func openStore(ctx context.Context, at string, dir *dataDir, acceptClock bool, log *slog.Logger, published func()) (store, error) {
 	if at == "" {
 		s, err := sqlite.Open(ctx, sqlite.Config{Path: dir.database(), Log: log, DangerouslyAcceptClock: acceptClock})
 		if err != nil {
@@ -53,7 +54,7 @@ func openStore(ctx context.Context, at string, dir *dataDir, acceptClock bool, l
 	if err := checkStore(at); err != nil {
 		return nil, usageError{err}
 	}
-	s, err := postgres.Open(ctx, postgres.Config{URL: at, Log: log, DangerouslyAcceptClock: acceptClock})
+	s, err := postgres.Open(ctx, postgres.Config{URL: at, Log: log, DangerouslyAcceptClock: acceptClock, Published: published})
 	if err != nil {
 		return nil, err
 	}

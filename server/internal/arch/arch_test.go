@@ -21,7 +21,7 @@ const rules = `
 internal/arch:
 i/fault:
 i/audit:
-i/shared:
+i/shared:           l/jwt
 i/timing:
 i/metrics:          i/account i/feed i/keyring i/mint i/session
 i/traces:           i/timing

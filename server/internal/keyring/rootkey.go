@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -29,8 +30,9 @@ type RootKeys struct{ keys []rootKey }
 
 // A rootKey keeps no bytes of the key that could be printed by accident.
 type rootKey struct {
-	id   string
-	aead cipher.AEAD
+	id     string
+	aead   cipher.AEAD
+	derive func(purpose string) ([]byte, error)
 }
 
 // NewRootKey makes a root key of 256 random bits and answers its line, without
@@ -96,7 +98,10 @@ func parseRootKey(line string) (rootKey, error) {
 	}
 	// The id is a hash of 256 random bits and does not lead back to them.
 	sum := sha256.Sum256(append([]byte("jotsmith root key id\x00"), key...))
-	return rootKey{"root_" + hex.EncodeToString(sum[:6]), aead}, nil
+	derive := func(purpose string) ([]byte, error) {
+		return hkdf.Key(sha256.New, key, nil, "jotsmith "+purpose, 32)
+	}
+	return rootKey{"root_" + hex.EncodeToString(sum[:6]), aead, derive}, nil
 }
 
 // newAEAD is AES-256-GCM with a random nonce in front of each ciphertext.
@@ -110,6 +115,10 @@ func newAEAD(key []byte) (cipher.AEAD, error) {
 
 // newest is the key that wraps.
 func (r RootKeys) newest() rootKey { return r.keys[0] }
+
+// Derive answers 256 bits for a purpose of their own, by HKDF (RFC 5869) from the
+// newest root key: the same wherever that is the newest.
+func (r RootKeys) Derive(purpose string) ([]byte, error) { return r.newest().derive(purpose) }
 
 func (r RootKeys) find(id string) (rootKey, bool) {
 	for _, k := range r.keys {
