@@ -10,11 +10,12 @@
 #   EFFECTS   times each revoking act is measured (default 100)
 #   TIMINGS   refused log-ins of each kind whose times are compared (default 10000; 25 minutes)
 #   SEALED    times each way to fail at decrypting is tried, whose times are compared (default 10000; 5 minutes)
+#   SOAK      how long a server is asked for half of what it can, in each store (default 20m)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} CUTS=${CUTS:-1000} HANG=${HANG:-30s}
-EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m}
+EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -52,6 +53,10 @@ row "timing of failed decryption" "$(sed -n 's/^ *timing_test.go:[0-9]*: //p' "$
 echo "== keys rotate under load for $ROTATION, and under kill -9"
 (cd server && JOTSMITH_ROTATION=$ROTATION go test -count 1 -timeout 6h -v -run 'TestRotationUnderLoad|TestKillNineWhileKeysRotate' ./e2e/) | tee "$log"
 row "key rotation under load" "$(sed -n 's/^ *rotation_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
+
+echo "== half of what it can for $SOAK, in each store"
+(cd server && JOTSMITH_SOAK=$SOAK go test -count 1 -timeout 6h -v -run '^TestSoak$' ./e2e/) | tee "$log"
+row "soak" "$(sed -n 's/^ *soak_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 echo "== the token core, administration and the command under the race detector"
 CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./jwk ./jws ./jwt ./jwe

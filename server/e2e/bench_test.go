@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -11,15 +12,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/crypto/argon2"
+
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jwt"
+	accounts "github.com/jotsmith/jotsmith/server/internal/account"
 	loadgen "github.com/jotsmith/jotsmith/server/internal/load"
+	"github.com/jotsmith/jotsmith/server/internal/realtest"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -63,6 +70,14 @@ func serveFloor() error {
 		w.Header().Set("Content-Type", "application/json")
 		w.Write(answer)
 	})
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	mux.HandleFunc("POST /hash", func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		slots <- struct{}{}
+		argon2.IDKey([]byte("correct horse battery"), []byte("sixteen bytes..."), accounts.DefaultHash.Time, accounts.DefaultHash.Memory, accounts.DefaultHash.Threads, 32)
+		<-slots
+		w.Write(answer)
+	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -73,8 +88,32 @@ func serveFloor() error {
 
 // BenchmarkServer measures answers a second, and the server's CPU time for each,
 // over loopback on 16 connections in a closed loop, beside the floor in the
-// same run. The load generator has the same cores.
+// same run, on SQLite and on PostgreSQL. The load generator has the same cores.
 func BenchmarkServer(b *testing.B) {
+	floor, bare := startFloor(b)
+	form := "application/x-www-form-urlencoded"
+	nobody := func(int, []byte) {}
+	for name, send := range map[string]func(int) *http.Request{
+		"jwks": func(int) *http.Request { return request("GET", bare+"/jwks", "", "", nil) },
+		"client_credentials": func(int) *http.Request {
+			return request("POST", bare+"/token", "Basic eDp5", form, []byte("grant_type=client_credentials"))
+		},
+		"answer": func(int) *http.Request {
+			return request("POST", bare+"/answer", "", form, bytes.Repeat([]byte("x"), 600))
+		},
+	} {
+		b.Run("floor/"+name, func(b *testing.B) { measure(b, used{floor, nil}, send, nobody) })
+	}
+	b.Run("SQLite", func(b *testing.B) { benchmarkServer(b, nil) })
+	b.Run("PostgreSQL", func(b *testing.B) {
+		database := realtest.StartPostgres(b)
+		b.Run("bare_update", func(b *testing.B) { bareUpdate(b, database) })
+		benchmarkServer(b, database)
+	})
+}
+
+// startFloor runs this program as the floor.
+func startFloor(b *testing.B) (pid int, url string) {
 	floor := exec.Command(os.Args[0])
 	floor.Env = append(os.Environ(), floorOf+"=1")
 	out, err := floor.StdoutPipe()
@@ -90,14 +129,26 @@ func BenchmarkServer(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	bare := strings.TrimSpace(string(line[:n]))
+	return floor.Process.Pid, strings.TrimSpace(string(line[:n]))
+}
 
-	data := filepath.Join(b.TempDir(), "data")
-	addr := freeAddr(b)
-	issuer := "http://" + addr
+// benchServe starts a server that counts nobody's requests, with ada, who may
+// do all, in the store.
+func benchServe(b *testing.B, database *realtest.Postgres, password string) (issuer string, p *proc) {
+	data, addr := filepath.Join(b.TempDir(), "data"), freeAddr(b)
+	var at []string
+	if database != nil {
+		at = []string{"--store", database.NewDatabase(b)}
+	}
+	mustRun(b, password+"\n", append([]string{"account", "create", "ada", "--role", "admin", "--password-stdin", "--data", data}, at...)...)
+	p = startServe(b, addr, data, append([]string{"--rate-exempt", "127.0.0.0/8"}, at...)...)
+	return "http://" + addr, p
+}
+
+func benchmarkServer(b *testing.B, database *realtest.Postgres) {
 	const password = "correct horse battery"
-	mustRun(b, password+"\n", "account", "create", "ada", "--role", "admin", "--password-stdin", "--data", data)
-	p := startServe(b, addr, data)
+	issuer, p := benchServe(b, database, password)
+	by := used{p.cmd.Process.Pid, database}
 	ada := login(b, issuer, "ada", password)
 	id, secret := newApp(b, issuer, password)
 	basic := basicOf(id, secret)
@@ -107,32 +158,24 @@ func BenchmarkServer(b *testing.B) {
 	for i := range sessions {
 		sessions[i] = login(b, issuer, "ada", password)
 	}
-
 	form := "application/x-www-form-urlencoded"
 	for _, c := range []struct {
 		name string
-		pid  int
 		send func(i int) *http.Request
 	}{
-		{"jwks/floor", floor.Process.Pid, func(int) *http.Request { return request("GET", bare+"/jwks", "", "", nil) }},
-		{"jwks/ours", p.cmd.Process.Pid, func(int) *http.Request { return request("GET", issuer+"/.well-known/jwks.json", "", "", nil) }},
-		{"client_credentials/floor", floor.Process.Pid, func(int) *http.Request { return request("POST", bare+"/token", basic, form, grant) }},
-		{"client_credentials/ours", p.cmd.Process.Pid, func(int) *http.Request { return request("POST", issuer+"/oauth/token", basic, form, grant) }},
-		{"introspect/floor", floor.Process.Pid, func(int) *http.Request {
-			return request("POST", bare+"/answer", bearer, form, []byte("token="+ada.AccessToken))
-		}},
-		{"introspect/ours", p.cmd.Process.Pid, func(int) *http.Request {
+		{"jwks", func(int) *http.Request { return request("GET", issuer+"/.well-known/jwks.json", "", "", nil) }},
+		{"client_credentials", func(int) *http.Request { return request("POST", issuer+"/oauth/token", basic, form, grant) }},
+		{"introspect", func(int) *http.Request {
 			return request("POST", issuer+"/oauth/introspect", bearer, form, []byte("token="+ada.AccessToken))
 		}},
-		{"me/floor", floor.Process.Pid, func(int) *http.Request { return request("GET", bare+"/answer", bearer, "", nil) }},
-		{"me/ours", p.cmd.Process.Pid, func(int) *http.Request { return request("GET", issuer+"/v1/me", bearer, "", nil) }},
-		{"refresh/ours", p.cmd.Process.Pid, func(i int) *http.Request {
+		{"me", func(int) *http.Request { return request("GET", issuer+"/v1/me", bearer, "", nil) }},
+		{"refresh", func(i int) *http.Request {
 			return request("POST", issuer+"/v1/refresh", "", "application/json", []byte(`{"refresh_token":"`+sessions[i].RefreshToken+`"}`))
 		}},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			measure(b, c.pid, c.send, func(i int, body []byte) {
-				if strings.HasPrefix(c.name, "refresh") {
+			measure(b, by, c.send, func(i int, body []byte) {
+				if c.name == "refresh" {
 					json.Unmarshal(body, &sessions[i])
 				}
 			})
@@ -140,15 +183,139 @@ func BenchmarkServer(b *testing.B) {
 	}
 }
 
+// bareUpdate is what a refresh asks of the database, alone: one row changed by
+// one statement, durable, on as many connections.
+func bareUpdate(b *testing.B, database *realtest.Postgres) {
+	url := database.NewDatabase(b)
+	database.Exec(b, url, `CREATE TABLE bare (id int PRIMARY KEY, n bigint, text text) WITH (fillfactor = 70)`,
+		`INSERT INTO bare SELECT i, 0, repeat('x', 300) FROM generate_series(1, 1000) i`)
+	var all [connections]*pgx.Conn
+	for i := range all {
+		c, err := pgx.Connect(b.Context(), url)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.Close(context.Background())
+		all[i] = c
+	}
+	var left atomic.Int64
+	left.Store(int64(b.N))
+	before := postgresCPU(b, database)
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for i, c := range all {
+		wg.Go(func() {
+			for n := int64(0); left.Add(-1) >= 0; {
+				if err := c.QueryRow(b.Context(), `UPDATE bare SET n = n + 1 WHERE id = $1 RETURNING n`, 1+i).Scan(&n); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
+	b.ReportMetric((postgresCPU(b, database)-before).Seconds()*1000/float64(b.N), "database-cpu-ms/op")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkLogIns measures log-ins beside the bare hash, what they do to all
+// others, and memory. One round takes twenty seconds for each store.
+func BenchmarkLogIns(b *testing.B) {
+	_, bare := startFloor(b)
+	b.Run("SQLite", func(b *testing.B) { benchmarkLogIns(b, nil, bare) })
+	b.Run("PostgreSQL", func(b *testing.B) { benchmarkLogIns(b, realtest.StartPostgres(b), bare) })
+}
+
+func benchmarkLogIns(b *testing.B, database *realtest.Postgres, bare string) {
+	const password, part = "correct horse battery", 5 * time.Second
+	issuer, p := benchServe(b, database, password)
+	<-time.After(time.Second)
+	idle := resident(b, p)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * connections}}
+	defer client.CloseIdleConnections()
+	ada := login(b, issuer, "ada", password)
+	ask := func(r *http.Request, out any) error {
+		resp, err := client.Do(r)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && resp.StatusCode >= 300 {
+			return &loadgen.Refusal{Status: resp.StatusCode, Code: string(body)}
+		}
+		if err == nil && out != nil {
+			err = json.Unmarshal(body, out)
+		}
+		return err
+	}
+	op := func(name string, send func() *http.Request) loadgen.Op {
+		return loadgen.Op{Name: name, Weight: 1, Do: func(context.Context, int) error { return ask(send(), nil) }}
+	}
+	started := make([]wire.TokenResponse, connections)
+	logIn := loadgen.Op{Name: "login", Weight: 1,
+		Do: func(_ context.Context, i int) error {
+			return ask(request("POST", issuer+"/v1/login", "", "application/json", []byte(`{"username":"ada","password":"`+password+`"}`)), &started[i])
+		},
+		After: func(_ context.Context, i int) {
+			ask(request("POST", issuer+"/v1/logout", "Bearer "+started[i].AccessToken, "", nil), nil)
+		},
+	}
+	hash := op("hash", func() *http.Request { return request("POST", bare+"/hash", "", "", nil) })
+	me := op("me", func() *http.Request { return request("GET", issuer+"/v1/me", "Bearer "+ada.AccessToken, "", nil) })
+	run := func(op loadgen.Op, rate float64, connections int) loadgen.Report {
+		r, err := loadgen.Run(b.Context(), loadgen.Config{Ops: []loadgen.Op{op}, Connections: connections, Duration: part, Rate: rate})
+		if err != nil || r.All.Failed > 0 {
+			b.Fatal(err, r.All.Errors)
+		}
+		return r
+	}
+	var hashes, logIns, share, alone, beside []float64
+	most := idle
+	for range b.N {
+		h := run(hash, 0, connections).All.PerSecond
+		l := run(logIn, 0, connections).All.PerSecond
+		hashes, logIns, share = append(hashes, h), append(logIns, l), append(share, l/h)
+		most = max(most, resident(b, p))
+		// Seldom enough that none waits for another.
+		alone = append(alone, run(me, 100, connections).All.Times.Quantile(0.99).Seconds()*1000)
+		var both sync.WaitGroup
+		both.Go(func() { run(logIn, 0, connections) })
+		beside = append(beside, run(me, 100, connections).All.Times.Quantile(0.99).Seconds()*1000)
+		both.Wait()
+		most = max(most, resident(b, p))
+	}
+	number := func(n float64) float64 { return n }
+	b.ReportMetric(median(hashes, number), "hashes/s")
+	b.ReportMetric(median(logIns, number), "logins/s")
+	b.ReportMetric(median(share, number), "logins/hash")
+	b.ReportMetric(median(alone, number), "p99-ms-alone")
+	b.ReportMetric(median(beside, number), "p99-ms-beside-logins")
+	b.ReportMetric(idle, "MB-idle")
+	b.ReportMetric(most, "MB-under-load")
+	b.ReportMetric(0, "ns/op")
+}
+
+// resident is the memory of a server in megabytes.
+func resident(b *testing.B, p *proc) float64 {
+	u, err := loadgen.ReadUsage(p.cmd.Process.Pid)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return float64(u.Resident) / (1 << 20)
+}
+
 const connections = 16
 
 // measure sends b.N requests on all connections and reports what they cost.
-func measure(b *testing.B, pid int, send func(i int) *http.Request, received func(i int, body []byte)) {
+func measure(b *testing.B, by used, send func(i int) *http.Request, received func(i int, body []byte)) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
 	defer client.CloseIdleConnections()
 	var left atomic.Int64
 	left.Store(int64(b.N))
-	before := cpuTime(pid)
+	server, database := by.cpu(b)
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for i := range connections {
@@ -174,15 +341,27 @@ func measure(b *testing.B, pid int, send func(i int) *http.Request, received fun
 	wg.Wait()
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "answers/s")
-	b.ReportMetric((cpuTime(pid)-before).Seconds()*1000/float64(b.N), "server-cpu-ms/op")
+	server2, database2 := by.cpu(b)
+	b.ReportMetric((server2-server).Seconds()*1000/float64(b.N), "server-cpu-ms/op")
+	if by.database != nil {
+		b.ReportMetric((database2-database).Seconds()*1000/float64(b.N), "database-cpu-ms/op")
+	}
 	b.ReportMetric(0, "ns/op")
 }
 
-// cpuTime is what a process has used so far, by the kernel's account; 0 where
-// that is not known.
-func cpuTime(pid int) time.Duration {
-	used, _ := loadgen.CPUTime(pid)
-	return used
+// used is what is measured: a process, and the database that it asks, if any.
+type used struct {
+	pid      int
+	database *realtest.Postgres
+}
+
+// cpu is what they have used so far; 0 where that is not known.
+func (u used) cpu(t testing.TB) (server, database time.Duration) {
+	server, _ = loadgen.CPUTime(u.pid)
+	if u.database != nil {
+		database = postgresCPU(t, u.database)
+	}
+	return server, database
 }
 
 // basicOf follows RFC 6749 §2.3.1.

@@ -279,7 +279,10 @@ func (g *grownServer) measure(t *testing.T, op growthOp, count int, settle time.
 		from = rand.IntN(distinct)
 	}
 	session := func(i int) int { return (from + i) % distinct }
-	server, database := g.cpu(t)
+	if op.distinct == active && op.keep == nil {
+		g.run(t, distinct, func(i int) *http.Request { return op.request(g, i) }, nil) // as they are when they are used all the time
+	}
+	server, database := used{g.proc.cmd.Process.Pid, g.database}.cpu(t)
 	report := g.run(t, count, func(i int) *http.Request { return op.request(g, session(i)) }, func(i int, body []byte) {
 		if op.keep != nil {
 			op.keep(g, session(i), body)
@@ -288,22 +291,9 @@ func (g *grownServer) measure(t *testing.T, op growthOp, count int, settle time.
 	if op.distinct == 0 && settle > 0 {
 		<-time.After(settle)
 	}
-	server2, database2 := g.cpu(t)
+	server2, database2 := used{g.proc.cmd.Process.Pid, g.database}.cpu(t)
 	each := func(d time.Duration) float64 { return d.Seconds() * 1000 / float64(count) }
 	return cost{each(server2 - server), each(database2 - database), report.All.PerSecond}
-}
-
-// cpu is what the server and its database have used so far.
-func (g *grownServer) cpu(t *testing.T) (server, database time.Duration) {
-	t.Helper()
-	server, err := loadgen.CPUTime(g.proc.cmd.Process.Pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if g.database != nil {
-		database = postgresCPU(t, g.database)
-	}
-	return server, database
 }
 
 func median[T any](all []T, of func(T) float64) float64 {
