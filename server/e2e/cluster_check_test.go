@@ -2,8 +2,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -80,6 +82,7 @@ func (c *cluster) check(t testing.TB) {
 
 	c.checkEnded(t, client, ended)
 	c.checkFeed(t, ended)
+	c.checkAudit(t, ended)
 }
 
 // checkEnded sees that what has ended stays ended, on every node and for a
@@ -137,6 +140,43 @@ func (c *cluster) checkFeed(t testing.TB, ended []*tracked) {
 	if got.Head != got.Positions || got.Head != got.Last {
 		t.Errorf("the feed stands at %d and has %d positions up to %d", got.Head, got.Positions, got.Last)
 	}
+}
+
+// checkAudit sees that each session is on record with one beginning, and with
+// one end where it has ended, and that the chain of the record is whole.
+func (c *cluster) checkAudit(t testing.TB, ended []*tracked) {
+	t.Helper()
+	within(t, 20*time.Second, func() bool {
+		return query[struct{ N int64 }](t, c, `SELECT count(*) FROM audit_outbox`)[0].N == 0
+	})
+	type event struct{ What []byte }
+	begun, over := map[string]int{}, map[string]int{}
+	for _, e := range query[event](t, c, `SELECT what FROM audit_log`) {
+		var what struct {
+			Act     string            `json:"act"`
+			Targets map[string]string `json:"targets"`
+		}
+		if err := json.Unmarshal(e.What, &what); err != nil {
+			t.Error(err)
+		}
+		switch what.Act {
+		case "session.start":
+			begun[what.Targets["session"]]++
+		case "session.end", "session.theft":
+			over[what.Targets["session"]]++
+		}
+	}
+	for _, s := range c.sessions {
+		if n := begun[s.id]; n != 1 {
+			t.Errorf("session %s began %d times by the record:\n%s", s.id, n, s.story())
+		}
+	}
+	for _, s := range ended {
+		if n := over[s.id]; n != 1 {
+			t.Errorf("session %s ended %d times by the record:\n%s", s.id, n, s.story())
+		}
+	}
+	mustRun(t, "", "audit", "verify", "--store", c.store, "--data", filepath.Join(c.dir, "operator"))
 }
 
 // summary counts what the clients saw.

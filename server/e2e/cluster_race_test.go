@@ -71,10 +71,10 @@ func (c *cluster) races(t *testing.T, rounds int, disturb func(round int)) {
 			case dice < 2:
 				old, at := s.token(2)
 				act = func() outcome { return c.present(clients[who], who, s, old, at) }
-			case dice < 40:
+			case dice < 8:
 				old, at := s.token(1)
 				act = func() outcome { return c.present(clients[who], who, s, old, at) }
-			case dice < 42:
+			case dice < 10:
 				act = func() outcome { return c.end(clients[who], who, s) }
 			}
 			over.Go(func() {

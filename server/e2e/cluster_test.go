@@ -200,7 +200,7 @@ func newClient() *http.Client {
 // login starts a session whose requests are remembered; nil where no answer
 // came.
 func (c *cluster) login(client *http.Client) *tracked {
-	o, body := c.ask(client, op{kind: opLogin}, "/v1/login", "", wire.LoginRequest{Username: clusterUser, Password: clusterPassword})
+	o, body := c.ask(client, op{kind: opLogin}, "POST", "/v1/login", "", wire.LoginRequest{Username: clusterUser, Password: clusterPassword})
 	c.count(o)
 	if o.outcome != granted {
 		return nil

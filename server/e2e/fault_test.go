@@ -29,12 +29,15 @@ func (c *cluster) startLoad(t testing.TB, workers int) *load {
 			client := newClient()
 			defer client.CloseIdleConnections()
 			var mine []*tracked
-			for ctx.Err() == nil {
-				if c.act(client, who, &mine) == unknown {
-					select { // as a client does
-					case <-ctx.Done():
-					case <-time.After(rand.N(50 * time.Millisecond)):
-					}
+			for failed := 0; ctx.Err() == nil; {
+				if c.act(client, who, &mine) != unknown {
+					failed = 0
+					continue
+				}
+				failed = min(failed+1, 5)
+				select { // as a client does
+				case <-ctx.Done():
+				case <-time.After(rand.N(20 * time.Millisecond << failed)):
 				}
 			}
 		})
