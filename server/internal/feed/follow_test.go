@@ -238,3 +238,42 @@ func BenchmarkAnswer(b *testing.B) {
 		}
 	})
 }
+
+// What a snapshot of a million facts costs a node: all its pages signed and
+// compressed, as once a second at most while followers ask for them.
+func BenchmarkSnapshotOfAMillion(b *testing.B) {
+	ring := newRing(b, nil)
+	m := newMemory()
+	for n := range 1_000_000 {
+		m.end(time.Hour, fmt.Sprint(n))
+	}
+	f := newFeed(b, feed.Config{Store: m, Ring: ring})
+	if err := f.Look(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	m.set(func() { m.facts = nil })
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		if err := f.Look(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		<-time.After(1100 * time.Millisecond) // documents are kept for a second
+		if err := f.Look(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		after, plain, zipped, pages := "", 0, 0, 0
+		for more := true; more; pages++ {
+			d, err := f.Answer(b.Context(), after, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			plain, zipped = plain+len(d.Bytes()), zipped+len(d.Gzip())
+			after, more = d.Next().String(), d.Next().Position < 1_000_000
+		}
+		b.ReportMetric(float64(plain)/1e6, "MB")
+		b.ReportMetric(float64(zipped)/1e6, "zippedMB")
+		b.ReportMetric(float64(pages), "pages")
+	}
+}
