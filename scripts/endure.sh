@@ -2,9 +2,9 @@
 # Long campaigns, run by hand. Results are appended to docs/endurance.md.
 #   KILLS     kill -9 under load (default 1000)
 #   RACES     rounds in which clients race for one refresh token on three nodes (default 10000)
-#   NODE_KILLS, POSTGRES_KILLS, CUTS
-#             of three nodes on PostgreSQL under load: nodes killed (default 1000), the database killed (100),
-#             answers to commits lost (1000)
+#   NODE_KILLS, POSTGRES_KILLS, REDIS_KILLS, CUTS
+#             of three nodes under load: nodes killed (default 1000), PostgreSQL killed (100), Redis killed and
+#             stopped (100), answers to commits lost (1000)
 #   HANG      how long the database hangs under load (default 30s)
 #   ROTATION  how long keys rotate under load (default 10m)
 #   EFFECTS   times each revoking act is measured (default 100)
@@ -14,7 +14,7 @@
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} CUTS=${CUTS:-1000} HANG=${HANG:-30s}
+KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} HANG=${HANG:-30s}
 EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -29,9 +29,9 @@ echo "== $RACES rounds of races for refresh tokens on three nodes, then with kil
 (cd server && JOTSMITH_RACES=$RACES go test -count 1 -timeout 6h -parallel 1 -v -run 'TestRFR01RacesAcrossNodes|TestRFR02RacesWithKillsAndPartitions' ./e2e/) | tee "$log"
 row "refresh races on three nodes" "$(sed -n 's/^ *cluster_race_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
-echo "== $NODE_KILLS nodes and $POSTGRES_KILLS databases killed, the database hung for $HANG, $CUTS answers to commits lost"
-(cd server && JOTSMITH_NODE_KILLS=$NODE_KILLS JOTSMITH_POSTGRES_KILLS=$POSTGRES_KILLS JOTSMITH_HANG=$HANG JOTSMITH_CUTS=$CUTS \
-	go test -count 1 -timeout 6h -parallel 1 -v -run 'TestFLT01KillsUnderLoad|TestFLT05PostgresHangs|TestRFR04CutAfterCommit' ./e2e/) | tee "$log"
+echo "== $NODE_KILLS nodes, $POSTGRES_KILLS times PostgreSQL and $REDIS_KILLS times Redis killed, PostgreSQL hung for $HANG, $CUTS answers to commits lost"
+(cd server && JOTSMITH_NODE_KILLS=$NODE_KILLS JOTSMITH_POSTGRES_KILLS=$POSTGRES_KILLS JOTSMITH_REDIS_KILLS=$REDIS_KILLS JOTSMITH_HANG=$HANG JOTSMITH_CUTS=$CUTS \
+	go test -count 1 -timeout 6h -parallel 1 -v -run 'TestFLT01RFR06KillsOnThreeNodes|TestFLT05PostgresHangs|TestFLT05RedisIsLost|TestRFR04CutAfterCommit' ./e2e/) | tee "$log"
 row "faults on three nodes" "$(sed -n 's/^ *fault_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 echo "== revocation to refusal in another process"

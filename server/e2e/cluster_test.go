@@ -25,13 +25,14 @@ const (
 	clusterPassword = effectPassword
 )
 
-// A cluster is some nodes on one PostgreSQL, each by a link that can be cut,
-// behind a proxy that asks each whether it is ready. It remembers every request
+// A cluster is some nodes on one PostgreSQL, each by a link that can be cut, and
+// one Redis, behind a proxy that asks each whether it is ready. It remembers every request
 // that was made of it and what came of it: see check.
 type cluster struct {
 	t      testing.TB
 	issuer string // the proxy
 	db     *realtest.Postgres
+	redis  *realtest.Redis
 	store  string // its URL, without a link
 	nodes  []*clusterNode
 	began  time.Time
@@ -57,7 +58,7 @@ type clusterNode struct {
 func startCluster(t *testing.T, n int, args ...string) *cluster {
 	t.Helper()
 	need(t, "haproxy")
-	c := &cluster{t: t, db: realtest.StartPostgres(t), began: time.Now(), grace: 30 * time.Second, by: map[string]int{}}
+	c := &cluster{t: t, db: realtest.StartPostgres(t), redis: realtest.StartRedis(t), began: time.Now(), grace: 30 * time.Second, by: map[string]int{}}
 	c.store = c.db.NewDatabase(t)
 	c.dir = t.TempDir()
 	front := freeAddr(t)
@@ -67,7 +68,7 @@ func startCluster(t *testing.T, n int, args ...string) *cluster {
 		l := newLink(t, c.db.Port)
 		addr := freeAddr(t)
 		node := &clusterNode{addr: addr, link: l, data: filepath.Join(c.dir, strconv.Itoa(i))}
-		node.args = append([]string{"--store", c.via(l), "--root-key", root, "--issuer", c.issuer, "--api", clusterAPI,
+		node.args = append([]string{"--store", c.via(l), "--shared", c.redis.URL(), "--root-key", root, "--issuer", c.issuer, "--api", clusterAPI,
 			"--behind-proxy", "--sessions-per-account", "1000", "--log-level", "warn"}, args...)
 		c.nodes = append(c.nodes, node)
 	}

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,7 +102,7 @@ func (c *cluster) act(client *http.Client, who int, mine *[]*tracked) outcome {
 
 // What kills a node, the database or what the nodes share, and how often: in
 // the middle of a load, and every answer stands.
-func TestFLT01KillsUnderLoad(t *testing.T) {
+func TestFLT01RFR06KillsOnThreeNodes(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 3)
 	nodes, databases := sized(t, "JOTSMITH_NODE_KILLS", 12), sized(t, "JOTSMITH_POSTGRES_KILLS", 3)
@@ -128,6 +129,40 @@ func TestFLT01KillsUnderLoad(t *testing.T) {
 		t.Errorf("the load had none of something: %s", c.summary())
 	}
 	t.Logf("%d nodes and %d databases killed: %s; every answer stands; answers again at most %v after the database", nodes, databases, c.summary(), longest.Round(time.Millisecond))
+}
+
+// What the nodes share may be lost at any time, killed or standing still: no
+// request fails because of it, and each node says so.
+func TestFLT05RedisIsLost(t *testing.T) {
+	t.Parallel()
+	times := sized(t, "JOTSMITH_REDIS_KILLS", 3)
+	c := startCluster(t, 3)
+	l := c.startLoad(t, 16)
+	c.goesOn(t, 100)
+	var longest time.Duration
+	for range times {
+		c.redis.Kill()
+		longest = max(longest, c.goesOn(t, 100))
+		c.redis.Start(t)
+		longest = max(longest, c.goesOn(t, 100))
+		resume := c.redis.Pause(t)
+		longest = max(longest, c.goesOn(t, 100))
+		resume()
+	}
+	l.end()
+	c.check(t)
+	for _, k := range []opKind{opLogin, opRefresh, opEnd} {
+		if n := c.counts[k][unknown]; n > 0 {
+			t.Errorf("%d times %s was not answered because of Redis", n, k)
+		}
+	}
+	for i, node := range c.nodes {
+		node.stop(t)
+		if !strings.Contains(node.stderr.String(), "shared state") {
+			t.Errorf("node %d does not say that Redis was lost:\n%s", i, node.stderr)
+		}
+	}
+	t.Logf("Redis killed and stopped %d times each: %s; a hundred answers took at most %v", times, c.summary(), longest.Round(time.Millisecond))
 }
 
 // The database stands still, as behind a disk that hangs: its nodes say that
