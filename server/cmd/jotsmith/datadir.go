@@ -23,7 +23,7 @@ const devMarkText = "This directory belongs to 'jotsmith dev'. Its passwords wer
 // A dataDir is a directory that this process alone uses until Close.
 type dataDir struct {
 	path string
-	lock *os.File
+	lock *os.File // nil where nothing is kept in it
 }
 
 // openDataDir makes the directory where there is none, and locks it.
@@ -49,6 +49,17 @@ func openDataDir(path string) (*dataDir, error) {
 		return nil, err
 	}
 	return &dataDir{path, lock}, nil
+}
+
+// placeDataDir is openDataDir where there is no store elsewhere. What several
+// processes may work on at once is not in the directory then, and they may share
+// it: nothing is made or locked.
+func placeDataDir(store, path string) (*dataDir, error) {
+	if store == "" {
+		return openDataDir(path)
+	}
+	path, err := filepath.Abs(path)
+	return &dataDir{path: path}, wrap(err, "data directory")
 }
 
 // findDataDir is openDataDir for commands that need one that exists.
@@ -134,4 +145,9 @@ func (d *dataDir) markDev() error {
 }
 
 // Close gives the directory free.
-func (d *dataDir) Close() error { return d.lock.Close() }
+func (d *dataDir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Close()
+}

@@ -25,7 +25,7 @@ func openOffline(ctx context.Context, f dataFlags, c *console) (*node, error) {
 
 // openOfflineOrMake is openOffline also where there is nothing yet.
 func openOfflineOrMake(ctx context.Context, f dataFlags, c *console) (*node, error) {
-	dir, err := openDataDir(f.Data)
+	dir, err := placeDataDir(f.Store, f.Data)
 	if err != nil {
 		return nil, err
 	}

@@ -91,7 +91,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 	if err != nil {
 		return err
 	}
-	dir, err := openDataDir(cmd.Data)
+	dir, err := placeDataDir(cmd.Store, cmd.Data)
 	if err != nil {
 		return err
 	}
