@@ -118,20 +118,44 @@ func (p *Postgres) Kill() {
 	if p.cmd == nil {
 		return
 	}
-	for _, pid := range p.processes() {
+	// Stopped first, so that it makes no more of them meanwhile.
+	pid := p.cmd.Process.Pid
+	syscall.Kill(pid, syscall.SIGSTOP)
+	soon(func() bool { return strings.ContainsAny(state(pid), "TZ") })
+	all := p.processes()
+	for _, pid := range all {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 	p.cmd.Wait()
 	p.cmd = nil
-	// What the others of its group have open keeps it from starting again.
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
+	// What any of them holds keeps the server from starting again.
+	for _, pid := range all {
+		soon(func() bool { return strings.ContainsAny(state(pid), "Z") })
+	}
+	soon(func() bool {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port)))
 		if err == nil {
 			l.Close()
-			return
 		}
-		<-time.After(10 * time.Millisecond)
+		return err == nil
+	})
+}
+
+// soon waits until something is so, or for ten seconds.
+func soon(so func() bool) {
+	for end := time.Now().Add(10 * time.Second); !so() && time.Now().Before(end); {
+		<-time.After(2 * time.Millisecond)
 	}
+}
+
+// state is that of a process by proc(5), Z where it is gone.
+func state(pid int) string {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "Z"
+	}
+	_, rest, _ := strings.Cut(string(raw), ") ")
+	return rest[:1]
 }
 
 // Pause stops all processes of the server where they are; the function that it
