@@ -10,12 +10,13 @@
 #   EFFECTS   times each revoking act is measured (default 100)
 #   TIMINGS   refused log-ins of each kind whose times are compared (default 10000; 25 minutes)
 #   SEALED    times each way to fail at decrypting is tried, whose times are compared (default 10000; 5 minutes)
+#   DAMAGES   times the files of a database are damaged in each way (default 65536: each byte of the log's last 64 KiB)
 #   SOAK      how long a server is asked for half of what it can, in each store (default 20m)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} HANG=${HANG:-30s}
-EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m}
+EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -57,6 +58,14 @@ row "key rotation under load" "$(sed -n 's/^ *rotation_test.go:[0-9]*: //p' "$lo
 echo "== half of what it can for $SOAK, in each store"
 (cd server && JOTSMITH_SOAK=$SOAK go test -count 1 -timeout 6h -v -run '^TestSoak$' ./e2e/) | tee "$log"
 row "soak" "$(sed -n 's/^ *soak_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
+
+echo "== damaged files, and power cuts in the middle of commits ($DAMAGES times each)"
+(cd server && JOTSMITH_DAMAGES=$DAMAGES go test -count 1 -timeout 12h -run 'TestFLT03Damaged|TestFLT04' ./internal/store/sqlite/)
+row "torn writes, flipped bits and power cuts, $DAMAGES of each" "nothing that was answered was lost but behind the damage, nothing else was taken for it"
+
+echo "== this version on the tables of a later one"
+(cd server && JOTSMITH_UPGRADE=1 go test -count 1 -timeout 1h -run 'TestFLT07' ./internal/store/...)
+row "two versions on one database" "passed"
 
 echo "== the token core, administration and the command under the race detector"
 CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./jwk ./jws ./jwt ./jwe
