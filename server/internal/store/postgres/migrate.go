@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/jotsmith/jotsmith/server/internal/store/schema"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 //go:embed migrations/*.sql
@@ -149,6 +150,7 @@ func Migrate(ctx context.Context, c Config, progress func(schema.Step, time.Dura
 // worked with.
 func probe(ctx context.Context, url string) (*Store, error) {
 	s := &Store{log: slog.New(slog.DiscardHandler), migrations: migrations(), patience: patience}
+	s.stats.latency = timing.NewLatency()
 	s.over, s.stop = context.WithCancel(context.Background())
 	config, err := configure(url)
 	if err != nil {
