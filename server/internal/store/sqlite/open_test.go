@@ -239,11 +239,11 @@ func TestFLT01KilledKeepsWhatWasAnswered(t *testing.T) {
 	}
 }
 
-// damages is how often a test damages something: few times each day, and as
-// often as JOTSMITH_DAMAGES says in a campaign.
-func damages(few int) int {
+// damages is how often a test damages something: few times each day, and in a
+// campaign a part of what JOTSMITH_DAMAGES says.
+func damages(few, part int) int {
 	if n, err := strconv.Atoi(os.Getenv("JOTSMITH_DAMAGES")); err == nil {
-		return n
+		return n / part
 	}
 	return few
 }
@@ -280,7 +280,7 @@ func TestFLT03DamagedLog(t *testing.T) {
 		add(t, s, 700, 1)
 	}
 	last := max(0, len(log)-64<<10)
-	n := damages(16)
+	n := damages(16, 1)
 	for k := range min(n, len(log)-last) {
 		i, bit := last+rnd.IntN(len(log)-last), rnd.IntN(8)
 		if n >= 64<<10 { // each byte
@@ -292,7 +292,7 @@ func TestFLT03DamagedLog(t *testing.T) {
 			try(t, damaged)
 		})
 	}
-	for range damages(10) {
+	for range damages(10, 16) {
 		n := rnd.IntN(len(log))
 		t.Run(fmt.Sprintf("torn at %d", n), func(t *testing.T) { try(t, log[:n]) })
 	}
@@ -304,7 +304,7 @@ func TestFLT03DamagedFile(t *testing.T) {
 	t.Parallel()
 	base := read(t, standing(t, 30))
 	rnd := mrand.New(mrand.NewPCG(3, 4))
-	n := damages(36)
+	n := damages(36, 16)
 	for i := range n {
 		damaged := bytes.Clone(base)
 		switch {

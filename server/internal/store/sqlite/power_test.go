@@ -76,7 +76,7 @@ func TestFLT04PowerCut(t *testing.T) {
 		step()
 		return was, diskOf(t, s)
 	}
-	for range damages(12) {
+	for range damages(12, 16) {
 		// A commit, of which the log's tail may not be there.
 		answered := n
 		was, is := grew(func() { add(t, s, n, 1) })
