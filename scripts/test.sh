@@ -51,6 +51,7 @@ want haproxy command -v haproxy
 want "ruby ruby-jwt" ruby -e 'require "jwt"'
 want "nodejs npm" command -v npm
 want chromium command -v chromium # log-ins by cookie are tested in it
+want redis-server command -v redis-server # where many nodes count together
 for packages in server/e2e/interop server/e2e/browser examples/express; do
 	command -v npm >/dev/null && ! cmp -s $packages/package-lock.json $packages/node_modules/.installed || continue
 	say "installing npm packages ($packages)"

@@ -1,5 +1,7 @@
 // Package shared keeps what the nodes of a server share and may lose: how
-// often somebody has tried something. It is not durable and nothing that must
+// often somebody has tried something, which tokens were used, and that there is
+// news. It is in the memory of one node ([Memory]) and, where several count
+// together, in a Redis too ([Redis]). It is not durable and nothing that must
 // not be forgotten belongs here (see the stores). It knows nothing of what it
 // counts; each consumer declares the interface that it asks for.
 package shared

@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -36,6 +37,8 @@ type RedisConfig struct {
 	URL    string // see [ParseURL]
 	Secret []byte // the same on all nodes that share; names are hashed under it
 	Log    *slog.Logger
+
+	patience time.Duration // patience, but in tests
 }
 
 // Redis shares between nodes what may be lost: how often somebody has tried
@@ -58,6 +61,8 @@ type Redis struct {
 	prefix string // of all keys and channels: another one for each secret
 	id     string // of this node, in what it tells
 	log    *slog.Logger
+
+	patience time.Duration
 
 	client atomic.Pointer[rueidis.Client] // nil until there was a connection
 	up     atomic.Bool
@@ -102,7 +107,8 @@ func OpenRedis(c RedisConfig) (*Redis, error) {
 		secret: c.Secret, log: c.Log, id: rand.Text(),
 		fallen: make(chan struct{}, 1), first: make(chan struct{}),
 		tell: make(chan struct{}, 1), heard: make(chan struct{}, 1),
-		status: Status{Since: time.Now()},
+		patience: cmp.Or(c.patience, patience),
+		status:   Status{Since: time.Now()},
 	}
 	r.prefix = "jotsmith:" + r.hash("installation", "")[:11] + ":"
 	r.over, r.stop = context.WithCancel(context.Background())
@@ -223,11 +229,11 @@ func (r *Redis) ask(ctx context.Context, f func(context.Context, rueidis.Client)
 // try runs f in the bounds of patience. What has begun ends with an answer,
 // also where its caller has gone: a token is taken or not.
 func (r *Redis) try(ctx context.Context, f func(context.Context, rueidis.Client) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.patience)
 	defer cancel()
 	err := f(ctx, *r.client.Load())
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %v", patience)
+		return fmt.Errorf("no answer within %v", r.patience)
 	}
 	return err
 }

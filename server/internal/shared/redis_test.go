@@ -27,7 +27,7 @@ var secret = []byte("the same on every node of a test")
 
 func open(t testing.TB, url string) *Redis {
 	t.Helper()
-	r, err := OpenRedis(RedisConfig{URL: url, Secret: secret})
+	r, err := OpenRedis(RedisConfig{URL: url, Secret: secret, patience: 10 * time.Second}) // the machine may be busy
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestRedisDown(t *testing.T) {
 			t.Parallel()
 			server := realtest.StartRedis(t)
 			var text log
-			r, err := OpenRedis(RedisConfig{URL: server.URL(), Secret: secret, Log: slog.New(slog.NewTextHandler(&text, nil))})
+			r, err := OpenRedis(RedisConfig{URL: server.URL(), Secret: secret, Log: slog.New(slog.NewTextHandler(&text, nil)), patience: 500 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -213,6 +213,7 @@ func TestRedisDown(t *testing.T) {
 			}
 			back()
 			wantUp(t, r, true)
+			theirs.Wait(t.Context(), "c", 1, time.Hour) // so that it notices
 			wantUp(t, theirs.redis, true)
 			if _, wait, _ := mine.Take(t.Context(), "a", 3, time.Hour); wait == 0 {
 				t.Error("a node forgot what it had counted when Redis came back")
@@ -234,7 +235,7 @@ func TestRedisComesLater(t *testing.T) {
 	server := realtest.StartRedis(t, "--requirepass", "s3cr3t")
 	server.Kill()
 	var text log
-	r, err := OpenRedis(RedisConfig{URL: "redis://:s3cr3t@" + server.Addr(), Secret: secret, Log: slog.New(slog.NewTextHandler(&text, nil))})
+	r, err := OpenRedis(RedisConfig{URL: "redis://:s3cr3t@" + server.Addr(), Secret: secret, Log: slog.New(slog.NewTextHandler(&text, nil)), patience: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

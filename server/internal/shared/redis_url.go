@@ -69,4 +69,4 @@ func ParseURL(s string) (rueidis.ClientOption, error) {
 }
 
 // ACL is what a user of Redis needs, in its terms (ACL SETUSER).
-const ACL = "resetkeys ~jotsmith:* resetchannels &jotsmith:* -@all +ping +hello +auth +select +eval +evalsha +script|load +time +get +set +del +publish +subscribe +cluster|slots +cluster|shards +info"
+const ACL = "resetkeys ~jotsmith:* resetchannels &jotsmith:* -@all +ping +hello +auth +select +eval +evalsha +script|load +time +get +set +del +publish +subscribe +cluster|slots +cluster|shards"
