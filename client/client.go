@@ -83,20 +83,21 @@ type Client struct {
 // New makes a client. It asks nobody yet.
 func New(c Config) (*Client, error) {
 	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
 	issuer, err := origin(c.Issuer, true)
 	if err != nil {
-		faults = append(faults, fmt.Errorf("Issuer %w", err))
+		fault("Issuer %w", err)
 	}
 	origins := map[string]bool{}
 	for _, o := range c.Origins {
 		name, err := origin(o, false)
 		if err != nil {
-			faults = append(faults, fmt.Errorf("Origins: %w", err))
+			fault("Origins: %w", err)
 		}
 		origins[name] = true
 	}
 	if (c.ClientID == "") != (c.ClientSecret == "") {
-		faults = append(faults, errors.New("ClientID and ClientSecret need each other"))
+		fault("ClientID and ClientSecret need each other")
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, fmt.Errorf("client: %w", err)

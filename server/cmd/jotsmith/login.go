@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/jotsmith/jotsmith/client"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/wire"
 )
@@ -45,34 +42,32 @@ func (cmd *loginCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	var tokens wire.TokenResponse
-	err = r.do(ctx, "POST", "/v1/login", wire.LoginRequest{
-		Username: cmd.Username, Password: password, Audience: catalog.AdminAudience(about.Issuer),
-	}, &tokens)
+	file, err := loginFile(base)
 	if err != nil {
 		return err
 	}
-	if tokens.Scope == "" {
-		r.token = tokens.AccessToken
-		_ = r.do(ctx, "POST", "/v1/logout", nil, nil)
+	kept := new(client.Memory) // until it is known to be worth keeping
+	in, err := newClient(base, catalog.AdminAudience(about.Issuer), kept)
+	if err != nil {
+		return err
+	}
+	token, err := in.Login(ctx, cmd.Username, password)
+	if err != nil {
+		return told(base, err)
+	}
+	if token.Scope == "" {
+		_ = in.Logout(ctx)
 		return hint(fmt.Errorf("%s may not administer %s: none of its roles gives a permission to", cmd.Username, base),
 			"an administrator can give it one: jotsmith account set-roles %s --role admin", cmd.Username)
 	}
-	unlock, err := lockLogins()
+	err = kept.Update(ctx, func(s *client.State) error {
+		return file.Update(ctx, func(held *client.State) error { *held = *s; return nil })
+	})
 	if err != nil {
-		return err
-	}
-	defer unlock()
-	all, err := readLogins()
-	if err != nil {
-		return err
-	}
-	all[base] = newLogin(cmd.Username, tokens)
-	if err := all.write(); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.out, "Logged in at %s as %s.\n", base, printable(cmd.Username))
-	fmt.Fprintf(c.out, "You may: %s\n", strings.ReplaceAll(tokens.Scope, " ", ", "))
+	fmt.Fprintf(c.out, "You may: %s\n", strings.ReplaceAll(token.Scope, " ", ", "))
 	return nil
 }
 
@@ -101,153 +96,84 @@ func (cmd *logoutCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := lockLogins()
+	file, err := loginFile(base)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	all, err := readLogins()
+	held, err := heldBy(ctx, file)
 	if err != nil {
 		return err
 	}
-	held, ok := all[base]
-	if !ok {
+	if held.AccessToken == "" {
 		return fmt.Errorf("not logged in at %s", base)
 	}
-	delete(all, base)
-	if err := all.write(); err != nil {
+	in, err := newClient(base, "", file)
+	if err != nil {
 		return err
 	}
-	r := &remote{base: base, token: held.AccessToken, http: newHTTPClient()}
-	if err := r.do(ctx, "POST", "/v1/logout", nil, nil); err != nil {
-		return hint(fmt.Errorf("forgotten here, but the session may go on there: %w", err), "an administrator can end it")
+	if err := in.Logout(ctx); err != nil {
+		return hint(err, "an administrator can end it")
 	}
 	fmt.Fprintf(c.out, "Logged out at %s.\n", base)
 	return nil
 }
 
-// A savedLogin is what keeps somebody logged in at one server.
-type savedLogin struct {
-	Username     string    `json:"username"`
-	AccessToken  string    `json:"access_token"`
-	ExpiresAt    time.Time `json:"expires_at"`
-	RefreshToken string    `json:"refresh_token"`
-}
-
-func newLogin(username string, t wire.TokenResponse) savedLogin {
-	return savedLogin{username, t.AccessToken, time.Now().Add(time.Duration(t.ExpiresIn) * time.Second).UTC(), t.RefreshToken}
-}
-
-// logins are kept by server.
-type logins map[string]savedLogin
-
-func loginsPath() (string, error) {
+// loginFile keeps what keeps somebody logged in, by server.
+func loginFile(base string) (*client.File, error) {
 	dir, err := os.UserConfigDir()
 	if err != nil {
-		return "", fmt.Errorf("finding your configuration directory: %w", err)
+		return nil, fmt.Errorf("finding your configuration directory: %w", err)
 	}
-	return filepath.Join(dir, "jotsmith", "logins.json"), nil
+	return client.NewFile(filepath.Join(dir, "jotsmith", "logins.json"), base), nil
 }
 
-func readLogins() (logins, error) {
-	path, err := loginsPath()
-	if err != nil {
-		return nil, err
-	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return logins{}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading your log-ins: %w", err)
-	}
-	all := logins{}
-	if err := json.Unmarshal(text, &all); err != nil {
-		return nil, hint(fmt.Errorf("reading your log-ins: %s: %w", path, err), "remove the file and log in again")
-	}
-	return all, nil
+func newClient(base, audience string, store client.Store) (*client.Client, error) {
+	return client.New(client.Config{Issuer: base, Audience: audience, Store: store, UserAgent: userAgent})
 }
 
-// write replaces the file whole, so that nobody reads half of it.
-func (all logins) write() error {
-	path, err := loginsPath()
-	if err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("keeping your log-ins: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), "logins-*") // 0600
-	if err != nil {
-		return fmt.Errorf("keeping your log-ins: %w", err)
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(append(text, '\n'))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("keeping your log-ins: %w", err)
-	}
-	return wrap(os.Rename(f.Name(), path), "keeping your log-ins")
+func heldBy(ctx context.Context, file *client.File) (held client.State, err error) {
+	err = file.Update(ctx, func(s *client.State) error { held = *s; return nil })
+	return held, err
 }
 
-// openRemote speaks to a server with the token that is kept for it, and gets
-// the next one where that is about to expire.
+// openRemote speaks to a server as whoever has logged in there.
 func openRemote(ctx context.Context, server string) (*remote, error) {
 	base, err := serverURL(server)
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{base: base, http: newHTTPClient()}
-	unlock, err := lockLogins()
+	file, err := loginFile(base)
 	if err != nil {
 		return nil, err
 	}
-	defer unlock()
-	all, err := readLogins()
+	held, err := heldBy(ctx, file)
 	if err != nil {
 		return nil, err
 	}
-	held, ok := all[base]
-	if !ok {
+	if held.AccessToken == "" {
 		return nil, hint(fmt.Errorf("not logged in at %s", base), "'jotsmith login --server %s USERNAME' logs in", base)
 	}
-	if time.Until(held.ExpiresAt) < remoteTimeout {
-		var tokens wire.TokenResponse
-		if err := r.do(ctx, "POST", "/v1/refresh", wire.RefreshRequest{RefreshToken: held.RefreshToken}, &tokens); err != nil {
-			if refused, ok := errors.AsType[refusal](err); ok && refused.Code == wire.CodeInvalidRefreshToken {
-				return nil, hint(fmt.Errorf("your session at %s has ended", base), "'jotsmith login --server %s %s' logs in again", base, held.Username)
-			}
-			return nil, err
-		}
-		held = newLogin(held.Username, tokens)
-		all[base] = held
-		if err := all.write(); err != nil {
-			return nil, err
-		}
+	in, err := newClient(base, "", file)
+	if err != nil {
+		return nil, err
 	}
-	r.token, r.until = held.AccessToken, held.ExpiresAt
+	r := &remote{base: base, http: newHTTPClient(), login: in}
+	if _, err := in.Token(ctx); errors.Is(err, client.ErrSignedOut) {
+		return nil, hint(fmt.Errorf("your session at %s has ended", base), "'jotsmith login --server %s %s' logs in again", base, held.Username)
+	} else if err != nil {
+		return nil, told(base, err)
+	}
 	return r, nil
 }
 
-// lockLogins makes commands that run at once refresh one after the other.
-func lockLogins() (unlock func(), err error) {
-	path, err := loginsPath()
-	if err != nil {
-		return nil, err
+// told tells what a server has refused as all commands do.
+func told(base string, err error) error {
+	e, ok := errors.AsType[*client.Error](err)
+	switch {
+	case !ok:
+		return hint(err, "is it running, and is --server right?")
+	case e.Title == "":
+		return notJotsmith(base, e.Status)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("keeping your log-ins: %w", err)
-	}
-	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("keeping your log-ins: %w", err)
-	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("keeping your log-ins: %w", err)
-	}
-	return func() { f.Close() }, nil
+	return explained(base, refusal{Problem: wire.Problem{Title: e.Title, Status: e.Status, Code: e.Code, ID: e.ID, Detail: e.Detail}})
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jotsmith/jotsmith/client"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	adminapi "github.com/jotsmith/jotsmith/server/internal/httpapi/admin"
@@ -33,8 +34,8 @@ const targetHelp = "These commands act on a running server (--server), or on the
 // commands see no difference.
 type remote struct {
 	base  string
-	token string    // empty in this process
-	until time.Time // when the token expires; zero where that is nobody's concern
+	login *client.Client // has the token for each call; nil where there is none, or one that lives long enough
+	token string
 	http  *http.Client
 	node  *node // of this process; nil for a running server
 }
@@ -116,6 +117,7 @@ func (w *written) Write(b []byte) (int, error) { return w.body.Write(b) }
 const (
 	remoteTimeout = 30 * time.Second
 	maxAnswer     = 16 << 20
+	userAgent     = "jotsmith"
 )
 
 // serverURL checks where a token and a password may be sent.
@@ -193,16 +195,17 @@ func (r *remote) ask(ctx context.Context, method, path, mediaType string, body [
 	if mediaType != "" {
 		req.Header.Set("Content-Type", mediaType)
 	}
-	req.Header.Set("User-Agent", "jotsmith")
-	if !r.until.IsZero() && time.Until(r.until) < remoteTimeout { // as in a long export
-		next, err := openRemote(ctx, r.base)
+	req.Header.Set("User-Agent", userAgent)
+	token := r.token
+	if r.login != nil {
+		t, err := r.login.Token(ctx) // renewed, as in a long export
 		if err != nil {
-			return nil, err
+			return nil, told(r.base, err)
 		}
-		r.token, r.until = next.token, next.until
+		token = t.AccessToken
 	}
-	if r.token != "" {
-		req.Header.Set("Authorization", "Bearer "+r.token)
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
 	}
 	resp, err := r.http.Do(req)
 	if err != nil {
@@ -244,8 +247,17 @@ func (r refusal) Is(target error) bool {
 func refusedBy(base string, status int, text []byte) error {
 	var r refusal
 	if json.Unmarshal(text, &r) != nil || r.Code == "" || r.Title == "" {
-		return hint(fmt.Errorf("%s answers %d, not as a Jotsmith server does", base, status), "is --server right?")
+		return notJotsmith(base, status)
 	}
+	return explained(base, r)
+}
+
+func notJotsmith(base string, status int) error {
+	return hint(fmt.Errorf("%s answers %d, not as a Jotsmith server does", base, status), "is --server right?")
+}
+
+// explained adds what to do about it.
+func explained(base string, r refusal) error {
 	switch {
 	case slices.Contains([]wire.Code{wire.CodeTokenExpired, wire.CodeTokenRevoked, wire.CodeTokenInvalid, wire.CodeTokenMissing}, r.Code):
 		return hint(r, "'jotsmith login --server %s' logs in again", base)

@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/jotsmith/jotsmith/client"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -56,16 +58,17 @@ func TestExpiredLoginIsRefreshedOnce(t *testing.T) {
 		json.NewEncoder(w).Encode(wire.TokenResponse{AccessToken: "new", RefreshToken: "jsr_2", ExpiresIn: 900})
 	}))
 	defer s.Close()
-	expired := logins{s.URL: {Username: "ada", AccessToken: "old", RefreshToken: "jsr_1", ExpiresAt: time.Now()}}
-	if err := expired.write(); err != nil {
-		t.Fatal(err)
-	}
+	loggedIn(t, s.URL)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			r, err := openRemote(context.Background(), s.URL)
-			if err != nil || r.token != "new" {
-				t.Errorf("%+v, %v", r, err)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if token, err := r.login.Token(context.Background()); err != nil || token.AccessToken != "new" {
+				t.Errorf("%v, %v", token, err)
 			}
 		})
 	}
@@ -73,13 +76,25 @@ func TestExpiredLoginIsRefreshedOnce(t *testing.T) {
 	if n := refreshes.Load(); n != 1 {
 		t.Errorf("%d refreshes", n)
 	}
-	path, err := loginsPath()
+	info, err := os.Stat(filepath.Join(os.Getenv("XDG_CONFIG_HOME"), "jotsmith", "logins.json"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+}
+
+// loggedIn is as after a log-in of long ago.
+func loggedIn(t *testing.T, server string) {
+	t.Helper()
+	file, err := loginFile(server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info, err)
+	err = file.Update(t.Context(), func(s *client.State) error {
+		*s = client.State{Username: "ada", AccessToken: "old", RefreshToken: "jsr_1", ExpiresAt: time.Now()}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -90,10 +105,7 @@ func TestSessionThatHasEnded(t *testing.T) {
 		json.NewEncoder(w).Encode(wire.NewProblem(wire.CodeInvalidRefreshToken, "x"))
 	}))
 	defer s.Close()
-	expired := logins{s.URL: {Username: "ada", RefreshToken: "jsr_1"}}
-	if err := expired.write(); err != nil {
-		t.Fatal(err)
-	}
+	loggedIn(t, s.URL)
 	_, err := openRemote(t.Context(), s.URL)
 	if h, ok := errors.AsType[hinted](err); !ok || h.hint != "'jotsmith login --server "+s.URL+" ada' logs in again" {
 		t.Errorf("%v", err)
