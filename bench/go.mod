@@ -8,6 +8,7 @@ require (
 	github.com/jotsmith/jotsmith v0.0.0
 	github.com/kataras/jwt v0.1.12
 	github.com/lestrrat-go/jwx/v3 v3.3.0
+	golang.org/x/oauth2 v0.37.0
 )
 
 require (
