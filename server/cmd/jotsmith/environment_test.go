@@ -56,7 +56,7 @@ func TestHelpNamesEveryEnvironmentVariable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	variable := regexp.MustCompile(`\b(?:JOTSMITH_[A-Z_]+|NO_COLOR|TERM)\b`)
+	variable := regexp.MustCompile(`\b(?:JOTSMITH_[A-Z_]+|OTEL_[A-Z_]+|NO_COLOR|TERM)\b`)
 	named := variable.FindAllString(texts.String(), -1)
 	documented := variable.FindAllString(string(docs), -1)
 	for name, where := range read {

@@ -26,8 +26,11 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/user"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
+	"github.com/jotsmith/jotsmith/server/internal/metrics"
+	"github.com/jotsmith/jotsmith/server/internal/mint"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/shared"
+	"github.com/jotsmith/jotsmith/server/internal/traces"
 )
 
 // A nodeConfig is all that a token server depends on. Zero times mean the
@@ -61,6 +64,8 @@ type nodeConfig struct {
 
 	DangerouslyAcceptClock bool
 	Log                    *slog.Logger
+	Slow                   time.Duration  // requests that take so long are logged as warnings; 0: none are
+	Tracer                 *traces.Tracer // nil: nothing is traced; the node closes it
 }
 
 // A node is one running token server: the domain packages around one store.
@@ -82,9 +87,16 @@ type node struct {
 	handler  http.Handler
 
 	background
-	swept    sweeper
+	swept     sweeper
+	health    health
+	refreshes *session.Counts
+	minted    *mint.Counts
+	traffic   *metrics.Traffic
+
+	stopping context.Context
+	unready  context.CancelFunc // ends readiness
 	draining context.Context
-	drain    context.CancelFunc // ends long-polls and readiness
+	drain    context.CancelFunc // ends long-polls
 	closes   []func() error     // in the order of opening
 }
 
@@ -97,8 +109,12 @@ const keyMargin = 10*time.Minute + oauth.MaxAge + 5*time.Minute
 const feedLife = time.Minute
 
 func newNode(c nodeConfig) *node {
-	n := &node{config: c, news: make(chan struct{}, 1)}
+	n := &node{config: c, news: make(chan struct{}, 1), refreshes: new(session.Counts), minted: new(mint.Counts), traffic: new(metrics.Traffic)}
+	n.stopping, n.unready = context.WithCancel(context.Background())
 	n.draining, n.drain = context.WithCancel(context.Background())
+	if c.Tracer != nil {
+		n.closes = append(n.closes, n.closeTraces)
+	}
 	return n
 }
 
@@ -257,7 +273,7 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Sensitive: c.Sensitive})
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Sensitive: c.Sensitive, Minted: n.minted})
 	if err != nil {
 		return err
 	}
@@ -282,6 +298,8 @@ func (n *node) openSessions() (err error) {
 		PerAccount: c.PerAccount,
 		Log:        c.Log,
 		Sensitive:  c.Sensitive,
+		Counts:     n.refreshes,
+		Minted:     n.minted,
 	})
 	if err != nil {
 		return usageError{err}
@@ -337,6 +355,9 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Limiter: n.rates,
 		Exempt:  c.RateExempt,
 		Log:     c.Log,
+		Slow:    c.Slow,
+
+		Observer: observer{n.traffic, c.Tracer},
 	})
 	return err
 }
@@ -362,19 +383,6 @@ func (n *node) now() time.Time {
 	return t
 }
 
-// ready says why the node cannot do its work now.
-func (n *node) ready(ctx context.Context) error {
-	if err := n.failed(); err != nil {
-		return err
-	}
-	for _, alg := range n.catalog.Now().Algorithms() {
-		if _, err := n.ring.Signer(keyring.Access, alg); err != nil {
-			return err
-		}
-	}
-	return n.store.Check(ctx)
-}
-
 // chainAudit puts what was recorded last into the chain. What stays behind, as
 // where the process is killed, is chained at the next start.
 func (n *node) chainAudit() error {
@@ -385,6 +393,7 @@ func (n *node) chainAudit() error {
 
 // Close stops the background work and closes the store.
 func (n *node) Close() {
+	n.unready()
 	n.drain()
 	n.background.stop()
 	for _, f := range slices.Backward(n.closes) {

@@ -30,7 +30,12 @@ type running struct {
 	cert    atomic.Pointer[tls.Certificate]
 }
 
+// ServeHTTP ends connections once the node winds down (RFC 9112 §9.6, RFC 9113
+// §6.8 by way of net/http), so that their clients go elsewhere.
 func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if r.node.stopping.Err() != nil {
+		w.Header().Set("Connection", "close")
+	}
 	(*r.handler.Load()).ServeHTTP(w, req)
 }
 
@@ -165,7 +170,9 @@ func (n *node) reconfigured(ctx context.Context, c nodeConfig) (http.Handler, er
 	if err := n.catalog.Seed(ctx, c.APIs, c.Roles); err != nil {
 		return nil, err
 	}
-	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, rates: n.rates, draining: n.draining}
+	c.Tracer = n.config.Tracer
+	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, rates: n.rates, draining: n.draining,
+		refreshes: n.refreshes, minted: n.minted, traffic: n.traffic}
 	if err := next.openSessions(); err != nil {
 		return nil, fmt.Errorf("reloading: %w", err)
 	}

@@ -25,6 +25,8 @@ type serveCmd struct {
 	dataFlags
 	rotationFlags
 	logFlags
+	adminFlags
+	traceFlags
 	Addr               string         `default:"127.0.0.1:8080" env:"JOTSMITH_ADDR" placeholder:"HOST:PORT" help:"Where to listen (${default}). Beyond loopback only with TLS, or with --behind-proxy."`
 	Issuer             string         `env:"JOTSMITH_ISSUER" placeholder:"URL" help:"The server's name in tokens, as its clients reach it; by default http://ADDR on loopback, else required."`
 	Shared             string         `env:"JOTSMITH_SHARED" placeholder:"URL" help:"The Redis or Redis Cluster in which several nodes count failed log-ins and requests together and wake each other, redis://HOST or rediss://HOST with TLS; by default each counts for itself, as it does while that does not answer. A URL with a password belongs into the environment or the configuration file, not among the arguments."`
@@ -42,11 +44,13 @@ type serveCmd struct {
 	TLSKey             string         `and:"tls" env:"JOTSMITH_TLS_KEY" placeholder:"PATH" help:"The certificate's private key, PEM."`
 	BehindProxy        bool           `env:"JOTSMITH_BEHIND_PROXY" help:"A proxy in front of this server does TLS."`
 	TrustedProxy       []netip.Prefix `sep:" " env:"JOTSMITH_TRUSTED_PROXY" placeholder:"CIDR" help:"Addresses of that proxy, whose X-Forwarded-For is believed; repeatable. Loopback where ADDR is loopback."`
+	Slow               span           `default:"1s" env:"JOTSMITH_SLOW" placeholder:"TIME" help:"A request that takes so long is logged as a warning, with where its time went (${default}); 0 is never."`
+	Drain              string         `default:"auto" env:"JOTSMITH_DRAIN" placeholder:"TIME" help:"Time for which /readyz says 503 before the listeners close, so that load balancers send no more requests; by default 5s, and 0s on loopback."`
 	RateExempt         []netip.Prefix `sep:" " env:"JOTSMITH_RATE_EXEMPT" placeholder:"CIDR" help:"Addresses whose requests are not counted, such as that of a gateway or a load test; repeatable. Wrong passwords are counted all the same."`
 }
 
 func (serveCmd) Help() string {
-	return "Stops on SIGINT or SIGTERM: what is under way is answered first, for at most ten seconds; a second signal stops at once. SIGHUP reads the configuration again, and takes on what can change while it runs.\n\n" +
+	return "Stops on SIGINT or SIGTERM: /readyz says so for the time of --drain, while everything is answered; then the listeners close, and what is under way is answered, for at most ten seconds. A second signal stops at once. SIGHUP reads the configuration again, and takes on what can change while it runs.\n\n" +
 		"The first account is made before the server runs: 'jotsmith account create NAME'."
 }
 
@@ -108,6 +112,13 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 	if err != nil {
 		return err
 	}
+	if config.Tracer, err = cmd.traceFlags.open(config); err != nil {
+		return err
+	}
+	grace, err := cmd.grace()
+	if err != nil {
+		return err
+	}
 	n, err := openNode(ctx, config)
 	if err != nil {
 		return err
@@ -120,12 +131,31 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 	s := newHTTPServer(r, log)
 	s.TLSConfig = r.tls()
 	all := newServers()
+	admin, err := cmd.startAdmin(ctx, all, n)
+	if err != nil {
+		return err
+	}
+	if admin != nil {
+		defer admin.Close()
+	}
 	all.start(s, listener)
 	log.Info("ready", "addr", listener.Addr().String(), "issuer", config.Issuer, "version", readBuildInfo().Version, "pid", os.Getpid())
 	go r.follow(ctx, c, hup)
-	err = all.wait(ctx, n.drain)
+	err = all.wait(ctx, func() { n.windDown(grace) })
 	log.Info("stopped")
 	return err
+}
+
+// grace is how long the listeners stay open once /readyz has said that they
+// will close. On loopback there is no other node that a proxy could choose.
+func (cmd *serveCmd) grace() (s span, err error) {
+	switch {
+	case cmd.Drain != "auto":
+		err = s.UnmarshalText([]byte(cmd.Drain))
+	case !onLoopback(cmd.Addr):
+		s = span(5 * time.Second)
+	}
+	return s, err
 }
 
 // check refuses what can be refused before anything is touched, and loads the
@@ -152,6 +182,13 @@ func (cmd *serveCmd) check() (*tls.Certificate, error) {
 	}
 	within("--refresh-grace", cmd.RefreshGrace, 0, span(10*time.Minute))
 	faults = append(faults, cmd.rotationFlags.check()...)
+	faults = append(faults, cmd.adminFlags.check()...)
+	faults = append(faults, cmd.traceFlags.check())
+	if grace, err := cmd.grace(); err != nil {
+		faults = append(faults, wrap(err, "--drain"))
+	} else {
+		within("--drain", grace, 0, span(5*time.Minute))
+	}
 	if cmd.Issuer != "" {
 		faults = append(faults, checkIssuer(cmd.Issuer))
 	}
@@ -212,6 +249,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		RateExempt:             cmd.RateExempt,
 		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,
 		Log:                    log,
+		Slow:                   time.Duration(cmd.Slow),
 	}
 	if config.RefreshGrace == 0 {
 		config.RefreshGrace = -1

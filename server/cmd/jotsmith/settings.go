@@ -60,6 +60,13 @@ var settings = []setting{
 	{"keys.lead", "key-lead", isText, false},
 	{"log.format", "log", isText, false},
 	{"log.level", "log-level", isText, true},
+	{"log.slow", "slow", isText, true},
+	{"drain", "drain", isText, false},
+	{"admin.addr", "admin-addr", isText, false},
+	{"admin.pprof", "admin-pprof", isYesNo, false},
+	{"admin.dangerously_open", "dangerously-open-admin", isYesNo, false},
+	{"traces.endpoint", "trace", isText, false},
+	{"traces.percent", "trace-percent", isNumber, false},
 }
 
 // A commandLine is what the program was started with: arguments, environment

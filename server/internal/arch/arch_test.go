@@ -23,7 +23,7 @@ i/fault:
 i/audit:
 i/shared:           l/jwt
 i/timing:
-i/metrics:          i/account i/feed i/keyring i/mint i/session
+i/metrics:          i/timing
 i/traces:           i/timing
 i/checksum:
 i/claims:
@@ -32,21 +32,22 @@ i/mint:             i/claims i/keyring l/jwk l/jwt
 i/account:          i/audit i/claims i/fault i/timing
 i/accountfile:      i/account
 i/keyring:          i/audit i/fault l/jwk l/jwt
-i/app:              i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwt
-i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint l/jwk l/jwt
+i/status:           i/fault i/keyring l/jwk l/jws
+i/app:              i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint i/status l/jwt
+i/session:          i/account i/audit i/catalog i/checksum i/claims i/fault i/keyring i/mint i/status l/jwk l/jwt
 i/feed:             i/audit i/fault i/keyring l/jwt l/revocation
 i/admin:            i/account i/app i/audit i/catalog i/claims i/fault i/feed i/keyring i/session l/jwk l/jwt
 i/store/schema:
-i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema i/timing l/jwk l/jwt
-i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/store/schema i/timing l/jwk l/jwt
+i/store/sqlite:     i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/status i/store/schema i/timing l/jwk l/jwt
+i/store/postgres:   i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/status i/store/schema i/timing l/jwk l/jwt
 i/realtest:
 i/load:             l/jwk l/jwt l/wire
-i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session l/jwk l/jwt
+i/store/storetest:  i/account i/app i/audit i/catalog i/fault i/feed i/keyring i/session i/status l/jwk l/jwt
 i/httpapi:          i/account i/app i/audit i/catalog i/fault i/session i/timing l/authz l/guard l/jwt l/wire
 i/httpapi/user:     i/account i/audit i/catalog i/fault i/httpapi i/session l/jwt l/wire
 i/httpapi/admin:    i/account i/accountfile i/admin i/app i/audit i/catalog i/claims i/fault i/httpapi i/keyring i/mint i/session l/authz l/guard l/jwk l/jwt l/wire
 i/httpapi/forward:  i/catalog i/httpapi l/authz l/guard l/jwt l/wire
-i/httpapi/oauth:    i/account i/app i/audit i/catalog i/fault i/feed i/httpapi i/keyring i/session l/jwt l/revocation l/wire
+i/httpapi/oauth:    i/account i/app i/audit i/catalog i/fault i/feed i/httpapi i/keyring i/session i/status l/jwt l/revocation l/wire
 cmd/jotsmith:       *
 e2e:                *
 `
@@ -83,6 +84,11 @@ func TestNever(t *testing.T) {
 		for _, imp := range f[1:] {
 			if imp == "database/sql" && !strings.HasPrefix(pkg, "store/") {
 				t.Errorf("%s must not import %s", pkg, imp)
+			}
+			for library, owner := range map[string]string{"github.com/prometheus/": "metrics", "go.opentelemetry.io/otel": "traces"} {
+				if strings.HasPrefix(imp, library) && pkg != owner {
+					t.Errorf("%s must not import %s: only %s does", pkg, imp, owner)
+				}
 			}
 			if imp == "net/http" && slices.Contains([]string{"audit", "catalog", "account", "app", "keyring", "session", "feed", "admin", "shared"}, pkg) {
 				t.Errorf("%s must not import %s", pkg, imp)
