@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -20,9 +21,10 @@ import (
 )
 
 const (
-	clusterUser     = "ada"
+	clusterUsers    = 200
 	clusterAPI      = "https://tasks.example"
-	clusterPassword = effectPassword
+	clusterPassword = "correct horse"
+	clusterHash     = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e" // of that, with bcrypt
 )
 
 // A cluster is some nodes on one PostgreSQL, each by a link that can be cut, and
@@ -72,8 +74,15 @@ func startCluster(t *testing.T, n int, args ...string) *cluster {
 			"--behind-proxy", "--sessions-per-account", "1000", "--log-level", "warn"}, args...)
 		c.nodes = append(c.nodes, node)
 	}
-	mustRun(t, clusterPassword+"\n", "account", "create", clusterUser, "--password-stdin",
-		"--data", filepath.Join(c.dir, "operator"), "--store", c.store, "--root-key", root)
+	var people strings.Builder
+	for i := range clusterUsers {
+		fmt.Fprintf(&people, `{"username":"user%d","password_hash":"%s"}`+"\n", i, clusterHash)
+	}
+	file := filepath.Join(c.dir, "people.jsonl")
+	if err := os.WriteFile(file, []byte(people.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "", "account", "import", file, "--data", filepath.Join(c.dir, "operator"), "--store", c.store, "--root-key", root)
 	var starting sync.WaitGroup
 	for i := range c.nodes {
 		starting.Go(func() { c.startNode(t, i) })
@@ -201,7 +210,7 @@ func newClient() *http.Client {
 // login starts a session whose requests are remembered; nil where no answer
 // came.
 func (c *cluster) login(client *http.Client) *tracked {
-	o, body := c.ask(client, op{kind: opLogin}, "POST", "/v1/login", "", wire.LoginRequest{Username: clusterUser, Password: clusterPassword})
+	o, body := c.ask(client, op{kind: opLogin}, "POST", "/v1/login", "", wire.LoginRequest{Username: fmt.Sprint("user", rand.IntN(clusterUsers)), Password: clusterPassword})
 	c.count(o)
 	if o.outcome != granted {
 		return nil
