@@ -21,6 +21,9 @@ const (
 	// Poll is how often Run reads the ring, if not told otherwise.
 	Poll = 10 * time.Second
 
+	// again is how soon Run reads the ring anew where it could not.
+	again = time.Second
+
 	// Lease is how long a node signs after it began to read the ring last.
 	// Without one, a node that is cut off would sign with a key that everybody
 	// else has retired or revoked.
@@ -164,20 +167,28 @@ func signs(alg jwk.Algorithm) error {
 // answers the context's error. A reading that fails is logged and tried again;
 // signing stops when the lease is over.
 func (r *Ring) Run(ctx context.Context) error {
-	tick := time.NewTicker(r.poll)
-	defer tick.Stop()
-	for {
+	failing := false
+	for wait := r.poll; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 		one, cancel := context.WithTimeout(ctx, Poll)
 		err := r.renew(one)
 		cancel()
-		if err != nil && ctx.Err() == nil {
-			r.log.ErrorContext(ctx, "key ring could not be read; signing stops when the lease is over",
-				"err", err, "lease_left", Lease-r.sinceRead())
+		wait = r.poll
+		if err != nil {
+			wait = min(wait, again) // a store that is back should not find the lease over
+		}
+		if was := failing; ctx.Err() == nil && was != (err != nil) {
+			failing = !was
+			if failing {
+				r.log.ErrorContext(ctx, "key ring could not be read; signing stops when the lease is over",
+					"err", err, "lease_left", Lease-r.sinceRead())
+			} else {
+				r.log.InfoContext(ctx, "key ring is read again")
+			}
 		}
 	}
 }
