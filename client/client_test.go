@@ -184,6 +184,22 @@ func TestInvalidTokenIsRenewedOnce(t *testing.T) {
 			}
 		})
 	})
+	t.Run("however the 401 is spelled", func(t *testing.T) {
+		for challenge, renewed := range map[string]bool{
+			`Bearer error="invalid_token"`: true, `bearer realm="x", error=invalid_token`: true, `Basic realm="x", Bearer error="invalid_token", scope="a"`: true,
+			`Bearer realm="x"`: false, `Bearer error="insufficient_scope"`: false, `DPoP error="invalid_token"`: false, `Basic realm="x"`: false, "": false,
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				c := w.in()
+				time.Sleep(time.Minute)
+				w.good, w.challenge = nil, challenge
+				if status := get(t, c); (status == 200) != renewed || (w.count("/v1/refresh") == 1) != renewed {
+					t.Errorf("%s: %d", challenge, status)
+				}
+			})
+		}
+	})
 	t.Run("and not where the body is spent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)

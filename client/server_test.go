@@ -26,18 +26,19 @@ const (
 type world struct {
 	t *testing.T
 
-	mu       sync.Mutex
-	life     int             // of access tokens, in seconds
-	delay    time.Duration   // of each answer of the issuer
-	fail     []func() answer // of the issuer's next answers
-	n        int             // generation
-	good     map[string]bool // access tokens
-	asked    map[string]int  // by path
-	seen     []string        // Authorization at each origin, "host token"
-	bodies   []string        // that reached the API
-	redirect string          // where the API sends everybody
-	device   []string        // device tokens that log-ins brought
-	ended    bool
+	mu        sync.Mutex
+	life      int             // of access tokens, in seconds
+	delay     time.Duration   // of each answer of the issuer
+	fail      []func() answer // of the issuer's next answers
+	n         int             // generation
+	good      map[string]bool // access tokens
+	asked     map[string]int  // by path
+	seen      []string        // Authorization at each origin, "host token"
+	bodies    []string        // that reached the API
+	challenge string          // of the API's 401
+	redirect  string          // where the API sends everybody
+	device    []string        // device tokens that log-ins brought
+	ended     bool
 }
 
 type answer struct {
@@ -48,7 +49,7 @@ type answer struct {
 }
 
 func newWorld(t *testing.T) *world {
-	return &world{t: t, life: 900, good: map[string]bool{}, asked: map[string]int{}}
+	return &world{t: t, life: 900, challenge: `Bearer realm="api", error="invalid_token"`, good: map[string]bool{}, asked: map[string]int{}}
 }
 
 func problem(code wire.Code) answer {
@@ -140,7 +141,7 @@ func (w *world) answer(r *http.Request, body string) answer {
 			return answer{status: 307, header: http.Header{"Location": {w.redirect}}}
 		case r.URL.Host == "api.example.com" && !w.good[bearer]:
 			a := problem(wire.CodeTokenRevoked)
-			a.header = http.Header{"Www-Authenticate": {`Bearer realm="api", error="invalid_token"`}}
+			a.header = http.Header{"Www-Authenticate": {w.challenge}}
 			return a
 		}
 		return answer{status: 200, body: "hello"}

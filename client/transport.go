@@ -90,9 +90,9 @@ func saysInvalid(resp *http.Response) bool {
 	if resp.StatusCode != http.StatusUnauthorized {
 		return false
 	}
-	for _, challenge := range resp.Header.Values("WWW-Authenticate") {
-		lower := strings.ToLower(challenge)
-		if strings.HasPrefix(lower, "bearer ") && strings.Contains(lower, `error="invalid_token"`) {
+	for _, challenges := range resp.Header.Values("WWW-Authenticate") {
+		lower := strings.ToLower(challenges) // one or several (RFC 9110 §11.6.1)
+		if strings.Contains(lower, "bearer ") && (strings.Contains(lower, `error="invalid_token"`) || strings.Contains(lower, "error=invalid_token")) {
 			return true
 		}
 	}

@@ -12,7 +12,7 @@ import (
 var hashes = map[jwk.Algorithm]crypto.Hash{"256": crypto.SHA256, "384": crypto.SHA384, "512": crypto.SHA512}
 
 // offered are the algorithms with a public key that access tokens may have.
-var offered = []string{"es256", "es384", "es512", "eddsa", "rs256", "rs384", "rs512", "ps256", "ps384", "ps512"}
+var offered = []string{"es256", "es384", "es512", "eddsa", "ed25519", "rs256", "rs384", "rs512", "ps256", "ps384", "ps512"}
 
 func (m *maker) policies() map[string]policy {
 	var all []json.RawMessage

@@ -143,6 +143,8 @@ func (l *list) confusion() {
 		l.add("JWS-04", c[0]+"'s key, signed as "+c[1]+" and saying so", l.m.signed(l.m.signers[c[1]], said.String(), claims().String()), invalid)
 		l.add("JWS-04", c[0]+"'s key, signed as "+c[1]+" and not saying so", l.m.signed(l.m.signers[c[1]], header(c[0]).String(), claims().String()), invalid)
 	}
+	l.add("JWS-04", "EdDSA's key, and Ed25519 in the header, its newer name", l.m.signed(l.m.signers["eddsa"], header("eddsa").with("alg", `"Ed25519"`).String(), claims().String()), invalid)
+	l.add("JWS-04", "Ed25519's key, and EdDSA in the header, its older name", l.m.signed(l.m.signers["ed25519"], header("ed25519").with("alg", `"EdDSA"`).String(), claims().String()), invalid)
 	for _, alg := range []string{"es256", "ES256 ", "ES256K", "Es256", "HS256", "RS1", "dir", "ECDH-ES", "https://www.w3.org/2001/04/xmldsig-more#rsa-sha256"} {
 		l.header("JWS-04", fmt.Sprintf("alg %q", alg), header("es256").with("alg", quoted(alg)), invalid)
 	}
