@@ -17,6 +17,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/server/internal/store/postgres"
 	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
 )
@@ -30,6 +31,7 @@ type store interface {
 	app.Store
 	keyring.Store
 	feed.Store
+	status.Store
 	audit.Log
 
 	Now() (time.Time, error)

@@ -93,7 +93,7 @@ func (h *house) token(a app.App, secret string) (issuedAt, expires time.Time) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	t, err := h.Grant(c, "", "")
+	t, err := h.Grant(h.t.Context(), c, "", "")
 	if err != nil {
 		h.t.Fatal(err)
 	}

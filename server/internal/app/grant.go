@@ -13,6 +13,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/mint"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // ErrCredentials says that there is no app of that id and secret that may have
@@ -64,7 +65,7 @@ type Token struct {
 //
 // The token dates from when the app was read, so that whatever revokes the
 // app's tokens after that reading revokes this one too.
-func (s *Service) Grant(c Client, audience, scope string) (Token, error) {
+func (s *Service) Grant(ctx context.Context, c Client, audience, scope string) (Token, error) {
 	now := s.Catalog.Now()
 	if audience == "" {
 		audience = c.App.Audiences[0]
@@ -87,7 +88,7 @@ func (s *Service) Grant(c Client, audience, scope string) (Token, error) {
 	if c.App.Life != 0 {
 		life = c.App.Life
 	}
-	return s.mint(c, now, api, scopes, life)
+	return s.mint(ctx, c, now, api, scopes, life)
 }
 
 // Issue is Grant for an operator, who needs no secret. It is on record.
@@ -99,7 +100,7 @@ func (s *Service) Issue(ctx context.Context, actor audit.Actor, id ID, audience,
 	case a.Disabled:
 		return Token{}, fmt.Errorf("app %s: %w: it is disabled", id.shown(), ErrInvalid)
 	}
-	t, err := s.Grant(Client{a, asOf}, audience, scope)
+	t, err := s.Grant(ctx, Client{a, asOf}, audience, scope)
 	if err != nil {
 		return Token{}, err
 	}
@@ -113,13 +114,13 @@ func (s *Service) Issue(ctx context.Context, actor audit.Actor, id ID, audience,
 
 const maxScope = 1024
 
-func (s *Service) mint(c Client, now *catalog.Catalog, api catalog.API, scopes []string, life time.Duration) (Token, error) {
+func (s *Service) mint(ctx context.Context, c Client, now *catalog.Catalog, api catalog.API, scopes []string, life time.Duration) (Token, error) {
 	issuedAt := c.asOf.Truncate(time.Second)
 	if issuedAt.Before(c.App.ValidFrom) {
 		issuedAt = c.App.ValidFrom
 	}
 	id := rand.Text()
-	access, err := s.mints.Token(mint.Request{
+	r := mint.Request{
 		Subject:   string(c.App.ID),
 		Audience:  api.Audience,
 		Algorithm: api.Algorithm,
@@ -132,9 +133,21 @@ func (s *Service) mint(c Client, now *catalog.Catalog, api catalog.API, scopes [
 		IssuedAt:  issuedAt,
 		Life:      life,
 		Claims:    append(now.Claims(api, c.App.Roles), c.App.Claims),
-	})
+	}
+	var entry status.Entry
+	told := s.Status != nil && !api.Opaque // which nobody but this server reads
+	if told {
+		entry = status.Entry{Slot: s.Status.Take(), Token: id, Subject: r.Subject, IssuedAt: issuedAt, Expires: issuedAt.Add(life)}
+		r.StatusList, r.StatusIndex = s.Status.URI(entry.Slot), entry.Index
+	}
+	access, err := s.mints.Token(r)
 	if err != nil {
 		return Token{}, err
+	}
+	if told {
+		if err := s.Status.Save(ctx, entry); err != nil {
+			return Token{}, err
+		}
 	}
 	left := issuedAt.Add(life).Sub(s.Now().Truncate(time.Second))
 	return Token{access, id, min(max(left, 0), life), strings.Join(scopes, " "), api.Audience}, nil

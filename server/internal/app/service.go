@@ -18,10 +18,11 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/mint"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
-// Config is what a Service is made of. All but Log and
-// Sensitive are required.
+// Config is what a Service is made of. All but Log, Status, Sensitive and Minted
+// are required.
 type Config struct {
 	Store   Store
 	Ring    *keyring.Ring
@@ -30,8 +31,9 @@ type Config struct {
 	Now     func() time.Time // the store's time
 	Log     *slog.Logger
 
-	Sensitive []string     // names of claims, as mint.Config.Sensitive
-	Minted    *mint.Counts // nil: nobody reads them
+	Status    *status.Lists // nil: tokens name no status list
+	Sensitive []string      // names of claims, as mint.Config.Sensitive
+	Minted    *mint.Counts  // nil: nobody reads them
 }
 
 // A Service may be used by many goroutines.

@@ -69,6 +69,7 @@ var reserved = []string{
 	"acr", "amr", "auth_time", "azp", "nonce", // OpenID Connect Core 1.0 §2
 	"act", "may_act", // RFC 8693 §4
 	"cnf",                   // RFC 7800 §3.1
+	"status",                // draft-ietf-oauth-status-list §6.1
 	"authorization_details", // RFC 9396 §9.1
 	"active", "token_type",  // RFC 7662 §2.2: of an answer about a token
 	"events", // RFC 8417 §2.2

@@ -67,7 +67,7 @@ func TestCLM07Reserved(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "scope", "roles",
-		"acr", "amr", "auth_time", "azp", "nonce", "act", "may_act", "cnf", "authorization_details", "active", "token_type", "events",
+		"acr", "amr", "auth_time", "azp", "nonce", "act", "may_act", "cnf", "status", "authorization_details", "active", "token_type", "events",
 		"EXP", "Sub", "i\\u0073s", "\\u0069ss", "i\u017fs", "\\u017fub", "Client_ID",
 	} {
 		for _, template := range []string{

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/admin"
 	"github.com/jotsmith/jotsmith/server/internal/app"
@@ -28,6 +29,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/shared"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
 	"github.com/jotsmith/jotsmith/wire"
 )
@@ -70,6 +72,8 @@ type options struct {
 	Hash  account.HashParams
 	Quiet bool
 
+	Status bool // tokens name status lists
+
 	AccessCookie bool
 	Issuer       string // of the routes; default issuer
 }
@@ -111,9 +115,17 @@ func open(t testing.TB, o options) *node {
 	}
 	n.accounts, err = account.New(account.Config{Store: n.store, Limiter: shared.NewMemory(0, nil), Hash: o.Hash, Slots: o.Slots, Log: log})
 	must(err)
-	n.sessions, err = session.New(session.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: issuer, Log: log})
+	var lists *status.Lists
+	if o.Status {
+		lists, err = status.New(status.Config{
+			Store: n.store, Ring: n.ring, Issuer: issuer, URI: issuer + oauth.PathStatus, Now: n.clock,
+			Algorithm: func() jwk.Algorithm { return jwk.ES256 },
+		})
+		must(err)
+	}
+	n.sessions, err = session.New(session.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: issuer, Log: log, Status: lists})
 	must(err)
-	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: issuer, Now: n.clock, Log: log})
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: issuer, Now: n.clock, Log: log, Status: lists})
 	must(err)
 	publisher, err := feed.New(feed.Config{Store: n.store, Ring: n.ring, Issuer: issuer, Poll: 20 * time.Millisecond, Log: log})
 	must(err)
@@ -138,7 +150,7 @@ func open(t testing.TB, o options) *node {
 		Issuer: cmp.Or(o.Issuer, issuer), Origins: o.Config.Origins, AccessCookie: o.AccessCookie,
 	})
 	oauth.Routes(mux, oauth.Deps{
-		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Catalog: n.catalog, Sessions: n.sessions, Apps: n.apps, Draining: draining,
+		Issuer: issuer, Ring: n.ring, Feed: publisher, Auth: auth, Catalog: n.catalog, Sessions: n.sessions, Apps: n.apps, Status: lists, Draining: draining,
 		Ready: func(ctx context.Context) error {
 			if n.notReady != nil {
 				return n.notReady

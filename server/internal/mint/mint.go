@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,6 +91,11 @@ type Request struct {
 	// session's. Empty ones are passed over.
 	Claims []json.RawMessage
 
+	// Where the token's status is told: the URI of a list and an index in it;
+	// "" is nowhere.
+	StatusList  string
+	StatusIndex int
+
 	// What ${username} and ${display_name} stand for; empty for apps.
 	Username, DisplayName string
 }
@@ -106,6 +112,11 @@ func (m *Mint) Token(r Request) (string, error) {
 	}, r.Claims...)
 	if err != nil {
 		return "", fmt.Errorf("minting an access token: %w", err)
+	}
+	if r.StatusList != "" {
+		if custom, err = withStatus(custom, r.StatusList, r.StatusIndex); err != nil {
+			return "", fmt.Errorf("minting an access token: %w", err)
+		}
 	}
 	if size, name, of := r.weigh(custom); size > MaxSize { // already without encoding and signature
 		return "", tooLarge(size, name, of)
@@ -134,6 +145,23 @@ func (m *Mint) Token(r Request) (string, error) {
 	}
 	m.counts.minted(r.Algorithm)
 	return compact, nil
+}
+
+// withStatus adds the claim of draft-ietf-oauth-status-list §6.2, which no
+// template may have.
+func withStatus(custom map[string]json.RawMessage, uri string, index int) (map[string]json.RawMessage, error) {
+	type reference struct {
+		Index int    `json:"idx"`
+		URI   string `json:"uri"`
+	}
+	text, err := json.Marshal(map[string]reference{"status_list": {index, uri}})
+	if err != nil {
+		return nil, err
+	}
+	with := make(map[string]json.RawMessage, len(custom)+1)
+	maps.Copy(with, custom)
+	with["status"] = text
+	return with, nil
 }
 
 // Ready says why no token of that kind can be made now, whatever it shall say.

@@ -15,6 +15,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/mint"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // StartRequest is what a session is asked for.
@@ -53,6 +54,8 @@ type Tokens struct {
 	Scope        string // granted, space-separated
 	Audience     string
 	Holder       account.Account
+
+	status *status.Entry // to be kept before they are handed out
 }
 
 // maxText bounds what a caller chooses and a row keeps.
@@ -78,7 +81,7 @@ func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.I
 		return Tokens{}, s.refuse(ctx, actor, holder, fmt.Errorf("starting a session of %s: %w", holder, err))
 	}
 	s.makeRoom(ctx, actor, holder, tokens.Session)
-	return tokens, nil
+	return s.kept(ctx, tokens)
 }
 
 // A start is all of a session that does not depend on its account.
@@ -169,7 +172,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	}
 	if rotated {
 		s.counts.refresh(Rotate)
-		return tokens, nil
+		return s.kept(ctx, tokens)
 	}
 	var o Outcome
 	for range 2 {
@@ -189,7 +192,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	}
 	switch {
 	case err == nil:
-		return tokens, nil
+		return s.kept(ctx, tokens)
 	case errors.Is(err, errChanged):
 		return Tokens{}, fmt.Errorf("%w: session %s and its account disagree, also when read again", fault.ErrUnavailable, id)
 	case errors.Is(err, fault.ErrNotFound):
@@ -311,15 +314,38 @@ func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, sc
 	if !row.Holder.External { // whose name is one that this server made up
 		r.Username = row.Holder.Username
 	}
+	var entry *status.Entry
+	if s.status != nil && !api.Opaque { // which nobody but this server reads
+		r.ID = rand.Text()
+		entry = &status.Entry{
+			Slot: s.status.Take(), Token: r.ID, Session: r.SessionID, Subject: r.Subject,
+			IssuedAt: issuedAt, Expires: issuedAt.Add(life),
+		}
+		r.StatusList, r.StatusIndex = s.status.URI(entry.Slot), entry.Index
+	}
 	access, err := s.mints.Token(r)
 	if err != nil {
 		return Tokens{}, err
 	}
 	return Tokens{
+		status:      entry,
 		AccessToken: access, ExpiresIn: life, Session: row.ID,
 		RefreshLife: min(s.limits.Idle, row.ExpiresAt.Sub(now)),
 		Scope:       strings.Join(scopes, " "), Audience: api.Audience, Holder: row.Holder,
 	}, nil
+}
+
+// kept answers tokens whose status is kept. Where that fails the refresh token
+// that was presented is good once more, as when an answer is lost on its way.
+func (s *Service) kept(ctx context.Context, tokens Tokens) (Tokens, error) {
+	if tokens.status == nil {
+		return tokens, nil
+	}
+	if err := s.status.Save(ctx, *tokens.status); err != nil {
+		return Tokens{}, err
+	}
+	tokens.status = nil
+	return tokens, nil
 }
 
 func event(act, outcome, rule string, on Session, actor audit.Actor) audit.Event {

@@ -14,6 +14,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/mint"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // Config is what a Service is made of. Store, Ring, Catalog and Issuer are
@@ -36,6 +37,8 @@ type Config struct {
 	Log       *slog.Logger // nil means none
 	Sensitive []string     // names of claims, as mint.Config.Sensitive
 
+	Status *status.Lists // nil: tokens name no status list
+
 	Counts *Counts      // nil: nobody reads them
 	Minted *mint.Counts // nil: nobody reads them
 }
@@ -52,6 +55,7 @@ type Service struct {
 	limits   Limits
 	minter   minter     // of refresh tokens
 	mints    *mint.Mint // access tokens
+	status   *status.Lists
 	counts   *Counts
 	log      *slog.Logger
 }
@@ -95,7 +99,7 @@ func New(c Config) (*Service, error) {
 		return nil, err
 	}
 	return &Service{
-		mints: mints, counts: c.Counts,
+		mints: mints, status: c.Status, counts: c.Counts,
 		store: c.Store, ring: c.Ring, catalog: c.Catalog, issuer: c.Issuer,
 		absolute: c.Absolute,
 		most:     c.PerAccount,

@@ -20,10 +20,11 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/httpapi"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// Deps is what the routes work with. All but Draining are required.
+// Deps is what the routes work with. All but Status and Draining are required.
 type Deps struct {
 	Issuer   string
 	Ring     *keyring.Ring
@@ -32,6 +33,8 @@ type Deps struct {
 	Catalog  *catalog.Live
 	Sessions *session.Service
 	Apps     *app.Service
+
+	Status *status.Lists // nil: no token names a status list
 
 	// Ready says why the server cannot work now.
 	Ready func(ctx context.Context) error
@@ -56,6 +59,9 @@ const (
 	pathRevocations = "/v1/revocations"
 )
 
+// PathStatus is where status lists stand, each under its name.
+const PathStatus = "/v1/status/"
+
 // Routes registers:
 //
 //	GET  /.well-known/jwks.json                        200 304
@@ -67,6 +73,7 @@ const (
 //	POST /oauth/revoke                                 200
 //	POST /oauth/introspect                             200
 //	GET  /v1/revocations                               200
+//	GET  /v1/status/{list}                             200 304
 //	GET  /livez                                        200
 //	GET  /readyz                                       200 503
 //
@@ -89,6 +96,7 @@ func Routes(mux httpapi.Router, d Deps) {
 	httpapi.HandleOAuth(mux, "POST "+pathRevoke, httpapi.Quick, d.revoke)
 	httpapi.HandleOAuth(mux, "POST "+pathIntrospect, httpapi.Quick, d.introspect)
 	httpapi.Handle(mux, "GET "+pathRevocations, feed.MaxStream+httpapi.Quick, d.revocations)
+	httpapi.Handle(mux, "GET "+PathStatus+"{list}", httpapi.Quick, d.status)
 	httpapi.Handle(mux, "GET /livez", 0, live)
 	httpapi.Handle(mux, "GET /readyz", httpapi.Quick, d.ready)
 }

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ func (d Deps) token(c *httpapi.Call, r *http.Request) error {
 	var answer wire.TokenResponse
 	switch grant := form.Get("grant_type"); grant {
 	case grantClient:
-		answer, err = d.grantClient(who, form)
+		answer, err = d.grantClient(r.Context(), who, form)
 	case grantRefresh:
 		answer, err = d.grantRefresh(c, r, who, form)
 	case "":
@@ -44,7 +45,7 @@ func (d Deps) token(c *httpapi.Call, r *http.Request) error {
 }
 
 // grantClient makes a token for the app itself.
-func (d Deps) grantClient(who client, form url.Values) (wire.TokenResponse, error) {
+func (d Deps) grantClient(ctx context.Context, who client, form url.Values) (wire.TokenResponse, error) {
 	if who.app == nil { // §4.4: confidential clients alone
 		return wire.TokenResponse{}, app.ErrCredentials
 	}
@@ -52,7 +53,7 @@ func (d Deps) grantClient(who client, form url.Values) (wire.TokenResponse, erro
 	if err != nil {
 		return wire.TokenResponse{}, err
 	}
-	t, err := d.Apps.Grant(*who.app, target, form.Get("scope"))
+	t, err := d.Apps.Grant(ctx, *who.app, target, form.Get("scope"))
 	if err != nil {
 		return wire.TokenResponse{}, refusal(err)
 	}

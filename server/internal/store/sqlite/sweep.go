@@ -26,6 +26,7 @@ func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (
 			before  int64
 		}{
 			{&facts, `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= ? LIMIT ?)`, micros(now)},
+			{&facts, `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= ? LIMIT ?)`, micros(now)},
 			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?)`, dead},
 			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? LIMIT ?)`, dead},
 		} {

@@ -19,6 +19,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // A Store is all that a server asks of one.
@@ -30,6 +31,7 @@ type Store interface {
 	app.Store
 	keyring.Store
 	feed.Store
+	status.Store
 	audit.Log
 
 	// Now is the store's time.
@@ -75,6 +77,7 @@ func Run(t *testing.T, open Opener) {
 		"revoked key": testRevokedKey,
 		"ring":        testRing,
 		"feed":        testFeed,
+		"status":      testStatus,
 		"sweep":       testSweep,
 		"outbox":      testOutbox,
 		"audit":       testAudit,

@@ -1,0 +1,261 @@
+package status
+
+import (
+	"bytes"
+	"compress/zlib"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jotsmith/jotsmith/jwk"
+	"github.com/jotsmith/jotsmith/jws"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/keyring"
+)
+
+// statusAt reads a list as a verifier does, §8.3: nothing of it is this
+// package's.
+func statusAt(t *testing.T, bits int, lst string, index int) int {
+	t.Helper()
+	raw, err := base64.RawURLEncoding.DecodeString(lst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := zlib.NewReader(bytes.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bit := index * bits; bit/8 < len(set) {
+		return int(set[bit/8]) >> (bit % 8) & (1<<bits - 1)
+	}
+	t.Fatalf("index %d is outside of a list of %d bytes", index, len(set))
+	return 0
+}
+
+// The examples of draft-ietf-oauth-status-list, §4.1, §4.2 and appendix C.1:
+// their bytes, and what the reader above finds in their text and in ours.
+func TestExamplesOfTheStandard(t *testing.T) {
+	t.Parallel()
+	long := make([]byte, capacity/8)
+	set := []int{0, 1993, 25460, 159495, 495669, 554353, 645645, 723232, 854545, 934534, 1000345}
+	for _, i := range set {
+		long[i/8] |= 1 << (i % 8)
+	}
+	for _, tt := range []struct {
+		name  string
+		set   []byte
+		bits  int
+		text  string
+		ones  []int
+		zeros []int
+	}{
+		{"§4.1, 16 tokens", []byte{0xb9, 0xa3}, 1, "eNrbuRgAAhcBXQ", []int{0, 3, 4, 5, 7, 8, 9, 13, 15}, []int{1, 2, 6, 10, 11, 12, 14}},
+		{"§4.1, 12 tokens of 2 bits", []byte{0xc9, 0x44, 0xf9}, 2, "eNo76fITAAPfAgc", []int{0, 5, 7, 8}, []int{2, 4, 6}},
+		{"C.1, 1,048,576 tokens", long, 1, "eNrt3AENwCAMAEGogklACtKQPg9LugC9k_ACvreiogE" +
+			"AAKkeCQAAAAAAAAAAAAAAAAAAAIBylgQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" +
+			"AAAAAAAAAAAAAAAAAAAXG9IAAAAAAAAAPwsJAAAAAAAAAAAAAAAvhsSAAAAAAAAAAA" +
+			"A7KpLAAAAAAAAAAAAAAAAAAAAAJsLCQAAAAAAAAAAADjelAAAAAAAAAAAKjDMAQAAA" +
+			"ACAZC8L2AEb", set, []int{1, 1992, 1994, 1048575}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for by, text := range map[string]string{"theirs": tt.text, "ours": encode(tt.set)} {
+				for _, i := range tt.ones {
+					if got := statusAt(t, tt.bits, text, i); got != 1 {
+						t.Errorf("%s: status %d at %d", by, got, i)
+					}
+				}
+				for _, i := range tt.zeros {
+					if got := statusAt(t, tt.bits, text, i); got != 0 {
+						t.Errorf("%s: status %d at %d", by, got, i)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A memory is a store whose every answer the test decides.
+type memory struct {
+	mu      sync.Mutex
+	entries map[Slot]Entry
+	revoked map[string]bool // token ids
+	reads   int
+	broken  error
+}
+
+func (m *memory) SaveStatus(_ context.Context, e Entry) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.entries[e.Slot]; ok {
+		return errors.New("taken")
+	}
+	m.entries[e.Slot] = e
+	return m.broken
+}
+
+func (m *memory) StatusList(_ context.Context, list string) (all []int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.reads++
+	err = fault.ErrNotFound
+	for s, e := range m.entries {
+		if s.List == list {
+			err = nil
+			if m.revoked[e.Token] {
+				all = append(all, s.Index)
+			}
+		}
+	}
+	return all, errors.Join(err, m.broken)
+}
+
+// keys keeps a ring for one test.
+type keys struct{ sealed keyring.Sealed }
+
+func (k *keys) LoadRing(context.Context) (keyring.Sealed, time.Time, error) {
+	return k.sealed, time.Now(), nil
+}
+
+func (k *keys) SaveRing(_ context.Context, s keyring.Sealed, _ audit.Event, _ ...string) error {
+	k.sealed = s
+	return nil
+}
+
+func open(t *testing.T) (*Lists, *memory, *keyring.Ring) {
+	t.Helper()
+	root, err := keyring.ParseRootKeys([]byte(keyring.NewRootKey()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyring.Open(t.Context(), keyring.Config{
+		Store: &keys{keyring.Sealed{StoreID: "store"}}, Root: root, Algorithms: []jwk.Algorithm{jwk.ES256},
+		AccessRetire: time.Hour, FeedRetire: time.Hour, RefreshRetire: time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{entries: map[Slot]Entry{}, revoked: map[string]bool{}}
+	l, err := New(Config{
+		Store: m, Ring: ring, Issuer: "https://auth.example", URI: "https://auth.example/v1/status/",
+		Algorithm: func() jwk.Algorithm { return jwk.ES256 }, Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, m, ring
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	l, m, ring := open(t)
+	slots := map[string]Slot{}
+	for n := range 200 {
+		e := Entry{Slot: l.Take(), Token: fmt.Sprint(n), Expires: time.Now().Add(time.Minute)}
+		slots[e.Token] = e.Slot
+		if err := l.Save(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		m.revoked[e.Token] = n%3 == 0
+	}
+	name := slots["0"].List
+	first, err := l.List(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			if again, err := l.List(t.Context(), name); err != nil || again.ETag != first.ETag {
+				t.Errorf("asked again: %v", err)
+			}
+		})
+	}
+	all.Wait()
+	if m.reads != 1 {
+		t.Errorf("the store was read %d times", m.reads)
+	}
+	verified, err := jws.Verify(t.Context(), string(first.Compact), ring.Keys(keyring.Access))
+	if err != nil || verified.Header.Type != Type {
+		t.Fatalf("%v, typ %q", err, verified.Header.Type)
+	}
+	var c struct {
+		Sub           string
+		Iat, Exp, TTL int64
+		StatusList    struct {
+			Bits int
+			Lst  string
+		} `json:"status_list"`
+	}
+	if err := json.Unmarshal([]byte(verified.Payload), &c); err != nil {
+		t.Fatal(err)
+	}
+	if now := time.Now().Unix(); c.Sub != l.URI(slots["0"]) || c.Iat > now || c.Iat < now-60 || c.Exp <= now || c.TTL != 30 || c.StatusList.Bits != 1 {
+		t.Errorf("%s", verified.Payload)
+	}
+	for token, s := range slots {
+		if got := statusAt(t, 1, c.StatusList.Lst, s.Index) == 1; got != m.revoked[token] || s.List != name {
+			t.Errorf("token %s is told as revoked: %v", token, got)
+		}
+	}
+	if strings.Contains(string(first.Compact), "\n") || len(first.Compact) > 2<<10 {
+		t.Errorf("a list of 200 takes %d bytes", len(first.Compact))
+	}
+}
+
+func TestListRefuses(t *testing.T) {
+	t.Parallel()
+	l, m, _ := open(t)
+	for _, name := range []string{"", "x", strings.Repeat("A", 15), strings.Repeat("A", 17), "AAAAAAAAAAAAAAA\n", "../../etc/passwd", strings.Repeat("A", 1<<20)} {
+		if _, err := l.List(t.Context(), name); !errors.Is(err, fault.ErrNotFound) || m.reads != 0 {
+			t.Errorf("%.20q: %v, %d reads", name, err, m.reads)
+		}
+	}
+	unknown := strings.Repeat("A", 16)
+	for range 2 { // which is remembered of nobody
+		if _, err := l.List(t.Context(), unknown); !errors.Is(err, fault.ErrNotFound) {
+			t.Errorf("unknown: %v", err)
+		}
+	}
+	if m.reads != 2 || len(l.documents.made) != 0 {
+		t.Errorf("%d reads, %d kept", m.reads, len(l.documents.made))
+	}
+	m.broken = fault.ErrUnavailable
+	if err := l.Save(t.Context(), Entry{Slot: l.Take()}); !errors.Is(err, fault.ErrUnavailable) {
+		t.Errorf("saving: %v", err)
+	}
+	if _, err := New(Config{}); err == nil {
+		t.Error("an empty configuration is taken")
+	}
+}
+
+// Slots repeat neither within a list nor across nodes, and a list is filled to
+// a half at most.
+func TestSlots(t *testing.T) {
+	t.Parallel()
+	a, b := &Lists{}, &Lists{}
+	seen, lists := map[Slot]bool{}, map[string]int{}
+	for range most + 10 {
+		s := a.Take()
+		if seen[s] || s.Index < 0 || s.Index >= capacity {
+			t.Fatalf("%v is given twice", s)
+		}
+		seen[s] = true
+		lists[s.List]++
+	}
+	if len(lists) != 2 || lists[b.Take().List] != 0 {
+		t.Errorf("%v", lists)
+	}
+}

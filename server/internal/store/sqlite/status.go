@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jotsmith/jotsmith/server/internal/fault"
+	"github.com/jotsmith/jotsmith/server/internal/status"
+)
+
+// SaveStatus keeps e.
+func (s *Store) SaveStatus(ctx context.Context, e status.Entry) error {
+	return s.do(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO status_entry (list, idx, token, session, subject, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			e.List, e.Index, e.Token, e.Session, e.Subject, micros(e.IssuedAt), micros(e.Expires))
+		return err
+	})
+}
+
+// StatusList joins the entries of a list with the facts about their sessions
+// and tokens and, for tokens without a session, subjects.
+func (s *Store) StatusList(ctx context.Context, list string) (revoked []int, err error) {
+	var known bool
+	err = s.read(ctx, func(c *conn) error {
+		return c.snapshot(func() error {
+			revoked, known = nil, false
+			if err := c.row(`SELECT EXISTS (SELECT 1 FROM status_entry WHERE list = ?1)`, list).Scan(&known); err != nil || !known {
+				return err
+			}
+			return c.each(`SELECT e.idx FROM status_entry e JOIN fact f ON f.kind = 1 AND f.value = e.session WHERE e.list = ?1
+			UNION SELECT e.idx FROM status_entry e JOIN fact f ON f.kind = 2 AND f.value = e.token WHERE e.list = ?1
+			UNION SELECT e.idx FROM status_entry e JOIN fact f ON f.kind = 4 AND f.value = e.subject
+				WHERE e.list = ?1 AND e.session = '' AND (f.before_at = 0 OR e.issued_at < f.before_at)`,
+				func(row scanner) error {
+					var i int
+					if err := row.Scan(&i); err != nil {
+						return err
+					}
+					revoked = append(revoked, i)
+					return nil
+				}, list)
+		})
+	})
+	if err == nil && !known {
+		err = fmt.Errorf("status list: %w", fault.ErrNotFound)
+	}
+	return revoked, err
+}
