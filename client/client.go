@@ -151,9 +151,9 @@ func newTransport() http.RoundTripper {
 	}
 }
 
-// Login signs a person in, in place of whoever was signed in before. A wrong
-// password is an [*Error] of code invalid_credentials, too many tries one of
-// rate_limited.
+// Login signs a person in, in place of whoever was signed in before, whose session
+// goes on at the server: Logout ends it. A wrong password is an [*Error] of code
+// invalid_credentials, too many tries one of rate_limited.
 func (c *Client) Login(ctx context.Context, username, password string) (Token, error) {
 	if c.c.ClientID != "" {
 		return Token{}, errors.New("client: one with a ClientID signs in by itself")

@@ -20,8 +20,9 @@ type File struct {
 	path, name string
 }
 
-// NewFile is a store in the file of that path, made when it is needed with
-// its folder; name tells its states apart and may be the issuer's URL.
+// NewFile is a store in the file of that path, made when it is needed with its
+// folder. name tells its states apart: the issuer's URL, and the audience behind
+// it where one program has tokens for several.
 func NewFile(path, name string) *File { return &File{path, name} }
 
 // maxFile is far beyond any number of log-ins.
