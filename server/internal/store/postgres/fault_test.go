@@ -136,7 +136,8 @@ func TestFLT05(t *testing.T) {
 	r := newRoad(t, p.Port)
 	before := runtime.NumGoroutine()
 	const waits = 400 * time.Millisecond
-	s := open(t, Config{URL: strings.Replace(url, fmt.Sprint(":", p.Port), fmt.Sprint(":", r.port), 1), patience: waits})
+	byRoad := strings.Replace(url, fmt.Sprint(":", p.Port), fmt.Sprint(":", r.port), 1)
+	s := open(t, Config{URL: byRoad, patience: waits})
 	id := living(t, s)
 	settled := func() {
 		t.Helper()
@@ -201,6 +202,8 @@ func TestFLT05(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 	})
+	s.Close()
+	s = open(t, Config{URL: byRoad})
 	for loss, rounds := range map[float64]int{0.01: 30, 0.05: 20, 0.5: 8} {
 		t.Run(fmt.Sprintf("%v%% lost", loss*100), func(t *testing.T) {
 			before := s.Stats()

@@ -97,9 +97,11 @@ func TestFLT07EarlierTables(t *testing.T) {
 			var all sync.WaitGroup
 			for i := range stores {
 				all.Go(func() {
-					if stores[i], err = Open(t.Context(), Config{URL: url, Log: quiet}); err != nil {
+					s, err := Open(t.Context(), Config{URL: url, Log: quiet})
+					if err != nil {
 						t.Error(err)
 					}
+					stores[i] = s
 				})
 			}
 			all.Wait()
