@@ -207,7 +207,10 @@ func growServer(t *testing.T, database *realtest.Postgres, n int) *grownServer {
 		url := g.database.NewDatabase(t)
 		at = []string{"--store", url}
 		mustRun(t, password+"\n", append([]string{"account", "create", "ada", "--role", "admin", "--password-stdin", "--data", data}, at...)...)
-		g.database.Exec(t, url, strings.Split(fmt.Sprintf(fillPostgres, n-held, max((n-held)/perHolder, 1)), ";")...)
+		const step = 100_000 // rows at a time, each within the minute that Exec has
+		for from := 0; from < n-held; from += step {
+			g.database.Exec(t, url, strings.Split(fmt.Sprintf(fillPostgres, from+1, min(from+step, n-held)), ";")...)
+		}
 	} else {
 		mustRun(t, password+"\n", "account", "create", "ada", "--role", "admin", "--password-stdin", "--data", data)
 		fillSQLite(t, filepath.Join(data, "jotsmith.db"), n-held)
@@ -337,10 +340,10 @@ SELECT 'ses_' || substr(hex(randomblob(11)), 1, 22), 'acc_fill' || (1 + n %% %[2
   a.created_at, a.created_at, a.created_at + 2592000000000 + n, 0, '', '' FROM i, account a WHERE a.username = 'ada';
 COMMIT`
 
-	fillPostgres = `
+	fillPostgres = `SET session_replication_role = replica;
 INSERT INTO account (id, username, display_name, roles, password_hash, disabled, version, created_at, updated_at, password_changed_at, external, claims)
-SELECT 'acc_fill' || n, 'acc_fill' || n, 'Filled in', '', '', false, 1, a.created_at, a.created_at, 0, true, '' FROM generate_series(1, %[2]d) n, account a WHERE a.username = 'ada';
+SELECT 'acc_fill' || n, 'acc_fill' || n, 'Filled in', '', '', false, 1, a.created_at, a.created_at, 0, true, '' FROM generate_series(%[1]d / 10, %[2]d / 10) n, account a WHERE a.username = 'ada' ON CONFLICT DO NOTHING;
 INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address, generation, mac_key, forgiven, token_life, created_at, rotated_at, expires_at, ended_at, end_reason, claims)
-SELECT 'ses_' || substr(md5(random()::text || n), 1, 22), 'acc_fill' || (1 + n %% %[2]d), 1, 'app_first_party', 'body', 'https://tasks.example', '', 'Mozilla/5.0 Firefox/140.0', '192.0.2.1', 1, '00000001', 0, 900000000,
-  a.created_at, a.created_at, a.created_at + 2592000000000 + n, 0, '', '' FROM generate_series(1, %[1]d) n, account a WHERE a.username = 'ada'`
+SELECT 'ses_' || substr(md5(random()::text || n), 1, 22), 'acc_fill' || n / 10, 1, 'app_first_party', 'body', 'https://tasks.example', '', 'Mozilla/5.0 Firefox/140.0', '192.0.2.1', 1, '00000001', 0, 900000000,
+  a.created_at, a.created_at, a.created_at + 2592000000000 + n, 0, '', '' FROM generate_series(%[1]d, %[2]d) n, account a WHERE a.username = 'ada'`
 )

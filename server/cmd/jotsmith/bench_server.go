@@ -63,7 +63,7 @@ func (cmd *benchCmd) server(ctx context.Context, c *console) (*benchServer, erro
 	s := &benchServer{about: "a server of its own on SQLite", close: func() { os.RemoveAll(dir) }}
 	if cmd.Store != "" {
 		s.about = "a server of its own on " + hideStore(cmd.Store)
-		s.keeps, s.leaves = "the database", []string{"the tables, and the disabled account of its operator"}
+		s.keeps, s.leaves = "the database", []string{"its operator's account, whose password nobody knows; the tables"}
 	}
 	if err := cmd.start(ctx, c, s, dir); err != nil {
 		s.close()
@@ -105,7 +105,7 @@ func (cmd *benchCmd) start(ctx context.Context, c *console, s *benchServer, dir 
 	}
 	child := exec.Command(program, "serve", "--data", data, "--addr", "127.0.0.1:0", "--rate-exempt", "127.0.0.0/8", "--log", "json", "--log-level", "info")
 	child.Args[0] = os.Args[0]
-	child.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Control-C is for this process
+	child.SysProcAttr = ownProcess()
 	for _, variable := range os.Environ() {
 		if !strings.HasPrefix(variable, "JOTSMITH_") {
 			child.Env = append(child.Env, variable)

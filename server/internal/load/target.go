@@ -126,8 +126,11 @@ func (t *Target) CleanUp(ctx context.Context) (stays []string, err error) {
 		}
 	}
 	if len(t.made) > 0 {
-		stays = append(stays, fmt.Sprintf("%d disabled accounts, %s to %s", len(t.made), t.made[0].Username, t.made[len(t.made)-1].Username),
-			"what the audit log says of them")
+		which := "1 disabled account, " + t.made[0].Username
+		if n := len(t.made); n > 1 {
+			which = fmt.Sprintf("%d disabled accounts, %s to %s", n, t.made[0].Username, t.made[n-1].Username)
+		}
+		stays = append(stays, which, "what the audit log says of that")
 	}
 	if id := t.app.App.ID; id != "" {
 		if err := t.Administer(ctx, "DELETE", wire.PathAdmin+"/apps/"+id, nil, nil); err != nil {
