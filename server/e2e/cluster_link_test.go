@@ -22,6 +22,7 @@ type link struct {
 	mu     sync.Mutex
 	parted bool
 	open   map[net.Conn]bool
+	stuck  chan struct{} // nothing passes until it is closed; nil: all does
 }
 
 func newLink(t testing.TB, to int) *link {
@@ -59,6 +60,32 @@ func (k *link) join() {
 	k.parted = false
 }
 
+// stick holds back what is sent either way, as a network does that loses it for
+// a while, until the function that it answers is called. What was held back
+// arrives then, however long nobody has waited for it.
+func (k *link) stick() (free func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	stuck := make(chan struct{})
+	k.stuck = stuck
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.stuck = nil
+		close(stuck)
+	}
+}
+
+// pass waits for as long as the link is stuck.
+func (k *link) pass() {
+	k.mu.Lock()
+	stuck := k.stuck
+	k.mu.Unlock()
+	if stuck != nil {
+		<-stuck
+	}
+}
+
 // keep remembers a connection, unless the link is parted.
 func (k *link) keep(c net.Conn) bool {
 	k.mu.Lock()
@@ -85,8 +112,18 @@ func (k *link) carry(client net.Conn) {
 		k.mu.Unlock()
 	}()
 	go func() {
-		copyAll(server, client)
-		server.Close()
+		defer server.Close()
+		question := make([]byte, 32<<10)
+		for {
+			n, err := client.Read(question)
+			if err != nil {
+				return
+			}
+			k.pass()
+			if _, err := server.Write(question[:n]); err != nil {
+				return
+			}
+		}
 	}()
 	answer := make([]byte, 32<<10)
 	for {
@@ -98,20 +135,8 @@ func (k *link) carry(client net.Conn) {
 			k.lost.Add(1)
 			return
 		}
+		k.pass()
 		if _, err := client.Write(answer[:n]); err != nil {
-			return
-		}
-	}
-}
-
-func copyAll(to, from net.Conn) {
-	buffer := make([]byte, 32<<10)
-	for {
-		n, err := from.Read(buffer)
-		if err != nil {
-			return
-		}
-		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
