@@ -55,6 +55,30 @@ func TestTwoNodesOnOnePostgres(t *testing.T) {
 	t.Logf("what one node ended, the other refuses after %v", took.Round(time.Millisecond))
 	want(t, 401, "POST", b+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: second.RefreshToken})
 
+	// What ends a session at one node ends it at the other: a refresh at once,
+	// access within the bound.
+	over := func(t *testing.T, newest wire.TokenResponse) {
+		for _, node := range []string{b, a} {
+			want(t, 401, "POST", node+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: newest.RefreshToken})
+			within(t, promised, func() bool {
+				status, _, err := call(t.Context(), "GET", node+"/v1/me", newest.AccessToken, nil)
+				return err == nil && status == 401
+			})
+		}
+	}
+	t.Run("RFR-03 a stolen token is presented", func(t *testing.T) {
+		stolen := login(t, a, "alice", effectPassword)
+		newest := refresh(t, a, refresh(t, b, stolen.RefreshToken).RefreshToken)
+		want(t, 401, "POST", a+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: stolen.RefreshToken})
+		over(t, newest)
+	})
+	t.Run("RFR-10 the account is disabled", func(t *testing.T) {
+		newest := login(t, b, "alice", effectPassword)
+		mustRun(t, "", "account", "disable", "alice", "--store", store, "--root-key", root, "--data", filepath.Join(dir, "operator"))
+		over(t, newest)
+		want(t, 401, "POST", a+"/v1/login", "", wire.LoginRequest{Username: "alice", Password: effectPassword})
+	})
+
 	out, _, code := run(t, "", "doctor", "--store", store, "--root-key", root, "--data", filepath.Join(dir, "operator"), "--addr", addrs[0], "--issuer", issuer)
 	if !strings.Contains(out, "database") || code != 0 {
 		t.Errorf("doctor answers %d:\n%s", code, out)
