@@ -60,7 +60,7 @@ func TestRings(t *testing.T) {
 	}
 
 	t.Run("fresh nodes on an empty store make one ring", func(t *testing.T) {
-		for range 25 {
+		for range 10 {
 			empty()
 			root := roots()
 			rings, errs := everywhere(func() keyring.RootKeys { return root })
@@ -75,7 +75,7 @@ func TestRings(t *testing.T) {
 		}
 	})
 	t.Run("of fresh nodes with root keys of their own one makes the ring and the others stop", func(t *testing.T) {
-		for range 10 {
+		for range 5 {
 			empty()
 			_, errs := everywhere(roots)
 			made := 0
