@@ -30,13 +30,17 @@ type running struct {
 	cert    atomic.Pointer[tls.Certificate]
 }
 
-// ServeHTTP ends connections once the node winds down (RFC 9112 §9.6, RFC 9113
-// §6.8 by way of net/http), so that their clients go elsewhere.
 func (r *running) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	r.drained(w)
+	(*r.handler.Load()).ServeHTTP(w, req)
+}
+
+// drained ends connections once the node winds down (RFC 9112 §9.6, RFC 9113
+// §6.8 by way of net/http), so that their clients go elsewhere.
+func (r *running) drained(w http.ResponseWriter) {
 	if r.node.stopping.Err() != nil {
 		w.Header().Set("Connection", "close")
 	}
-	(*r.handler.Load()).ServeHTTP(w, req)
 }
 
 // tls answers nil where somebody else does TLS.

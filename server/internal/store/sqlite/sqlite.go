@@ -75,7 +75,11 @@ type Store struct {
 	close     func() error
 	committed chan struct{}
 	failed    atomic.Bool // the last commit did
-	stats     counters
+	busy      atomic.Bool // a transaction is open or being committed
+
+	opened     time.Time
+	lastCommit atomic.Int64 // nanoseconds since then
+	stats      counters
 
 	unfolded int           // the writer's: jobs since it woke fold
 	wrote    chan struct{} // wakes fold; closed when the writer has stopped
@@ -109,6 +113,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		between:   make(chan func()),
 		folded:    make(chan struct{}),
 		stats:     newCounters(),
+		opened:    time.Now(),
 	}
 	s.close = sync.OnceValue(s.shut)
 	if err := s.open(ctx, c); err != nil {
@@ -196,13 +201,15 @@ func (s *Store) Now() (time.Time, error) { return s.clock.now() }
 func (s *Store) Committed() <-chan struct{} { return s.committed }
 
 // Check says why the store cannot do its work now, if it cannot. Where the
-// last commit failed it tries another one, so that a full disk that was given
-// room is noticed.
+// last commit failed, or is long ago, it makes another one, so that a disk that
+// is full or cannot be written is noticed before somebody needs it, and one that
+// was given room, too. A commit that the disk does not answer is waited for by
+// whoever asks meanwhile.
 func (s *Store) Check(ctx context.Context) error {
 	if _, err := s.Now(); err != nil {
 		return err
 	}
-	if s.failed.Load() {
+	if s.failed.Load() || s.busy.Load() || time.Since(s.opened)-time.Duration(s.lastCommit.Load()) > commitEvery {
 		return s.do(ctx, func(t *tx) error { t.wrote = true; return nil })
 	}
 	return s.read(ctx, func(r *conn) error {
@@ -210,6 +217,9 @@ func (s *Store) Check(ctx context.Context) error {
 		return r.row(`SELECT one FROM store`).Scan(&one)
 	})
 }
+
+// commitEvery is how often a check commits where nobody else does.
+const commitEvery = 10 * time.Second
 
 // Integrity reads the whole file and says what is damaged. It takes as long as
 // reading the file takes.

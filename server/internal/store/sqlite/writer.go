@@ -139,6 +139,8 @@ func (s *Store) write() {
 // and answers them all.
 func (s *Store) batch(first *job) {
 	t := &tx{c: s.writer}
+	s.busy.Store(true)
+	defer s.busy.Store(false)
 	start := time.Now()
 	_, err := s.writer.exec(`BEGIN IMMEDIATE`)
 	var ran []*job
@@ -233,6 +235,7 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 	}
 	if t.wrote || err != nil {
 		s.failed.Store(err != nil)
+		s.lastCommit.Store(int64(time.Since(s.opened)))
 	}
 	s.cache.forget(t.touched)
 	if err == nil && t.published {
