@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
@@ -30,6 +31,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/mint"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/shared"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/server/internal/traces"
 )
 
@@ -60,6 +62,7 @@ type nodeConfig struct {
 
 	Origins      []string // of pages that may call the routes for browsers, beside the issuer's own
 	AccessCookie bool     // log-ins with cookies get the access token in one too
+	StatusLists  bool     // tokens name a status list
 	Sensitive    []string // names of claims that are warned of in clear; none: those that look sensitive by default
 
 	DangerouslyAcceptClock bool
@@ -79,6 +82,7 @@ type node struct {
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
+	status   *status.Lists   // nil: no token names one
 	tries    account.Limiter // how often anybody tries a password
 	rates    httpapi.Limiter // how often anybody asks for anything
 	shared   *shared.Redis   // nil where nothing is shared
@@ -273,7 +277,16 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Sensitive: c.Sensitive, Minted: n.minted})
+	if c.StatusLists {
+		n.status, err = status.New(status.Config{
+			Store: n.store, Ring: n.ring, Issuer: c.Issuer, URI: strings.TrimSuffix(c.Issuer, "/") + oauth.PathStatus,
+			Algorithm: n.listAlgorithm, Now: n.now,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Status: n.status, Sensitive: c.Sensitive, Minted: n.minted})
 	if err != nil {
 		return err
 	}
@@ -282,6 +295,16 @@ func (n *node) openServices() (err error) {
 		return err
 	}
 	return n.openSessions()
+}
+
+// listAlgorithm is what status lists are signed with: as the tokens of the
+// default API are, whose verifiers know it.
+func (n *node) listAlgorithm() jwk.Algorithm {
+	api, err := n.catalog.Now().API("")
+	if err != nil {
+		return jwk.ES256
+	}
+	return api.Algorithm
 }
 
 // openSessions makes what a reload makes anew.
@@ -300,6 +323,7 @@ func (n *node) openSessions() (err error) {
 		Sensitive:  c.Sensitive,
 		Counts:     n.refreshes,
 		Minted:     n.minted,
+		Status:     n.status,
 	})
 	if err != nil {
 		return usageError{err}
@@ -336,6 +360,7 @@ func (n *node) openRoutes(ready func(context.Context) error) error {
 		Issuer:   c.Issuer,
 		Ring:     n.ring,
 		Feed:     n.feed,
+		Status:   n.status,
 		Auth:     auth,
 		Catalog:  n.catalog,
 		Sessions: n.sessions,

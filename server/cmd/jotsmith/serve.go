@@ -35,6 +35,7 @@ type serveCmd struct {
 	Origin             []string       `sep:" " env:"JOTSMITH_ORIGIN" placeholder:"ORIGIN" help:"An origin whose pages may log people in, such as https://app.example.com; repeatable. The issuer's own may always."`
 	AccessCookie       bool           `env:"JOTSMITH_ACCESS_COOKIE" help:"Log-ins with cookies get the access token in one too, for apps behind a proxy on the issuer's own host."`
 	SensitiveClaim     []string       `sep:" " env:"JOTSMITH_SENSITIVE_CLAIM" placeholder:"NAME" help:"Warn of claims of this name in tokens that everybody can read, instead of those that look sensitive by default; repeatable."`
+	StatusLists        bool           `env:"JOTSMITH_STATUS_LISTS" help:"Tokens name a Token Status List, for verifiers that cannot follow the revocation feed. Each token costs a write more and some 100 bytes."`
 	AccessLife         span           `default:"15m" env:"JOTSMITH_ACCESS_LIFE" placeholder:"TIME" help:"Life of an access token (${default}), at most 24h."`
 	SessionIdle        span           `default:"7d" env:"JOTSMITH_SESSION_IDLE" placeholder:"TIME" help:"A session ends when it was not refreshed for so long (${default}), at most 90d."`
 	SessionMax         span           `default:"30d" env:"JOTSMITH_SESSION_MAX" placeholder:"TIME" help:"A session ends so long after the log-in (${default}), at most 365d."`
@@ -245,6 +246,7 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		Origins:                cmd.Origin,
 		AccessCookie:           cmd.AccessCookie,
 		Sensitive:              cmd.SensitiveClaim,
+		StatusLists:            cmd.StatusLists,
 		TrustedProxies:         cmd.TrustedProxy,
 		RateExempt:             cmd.RateExempt,
 		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,

@@ -51,6 +51,7 @@ var settings = []setting{
 	{"proxy.trusted", "trusted-proxy", isList, true},
 	{"tokens.access_life", "access-life", isText, false},
 	{"tokens.sensitive_claims", "sensitive-claim", isList, false},
+	{"tokens.status_lists", "status-lists", isYesNo, false},
 	{"sessions.idle", "session-idle", isText, false},
 	{"sessions.max", "session-max", isText, true},
 	{"sessions.refresh_grace", "refresh-grace", isText, true},
