@@ -27,7 +27,7 @@ func (a answers) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestFeeds(t *testing.T) {
-	policies := read[policyFile](t, "policies.json").Policies
+	policies := readPolicies(t)
 	for _, c := range read[feedFile](t, "feeds.json").Cases {
 		t.Run(c.What, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -47,7 +47,7 @@ func TestFeeds(t *testing.T) {
 						t.Errorf("document %d: accepted %v (%v)", i, applied != had, f.Err())
 					}
 				}
-				p := policies[c.Policy].jwt(t, c.Now)
+				p := policies.at(t, c.Policy, c.Now)
 				p.Revocations, p.DangerouslyIgnoreRevocation = f, false
 				g := newGuard(t, p)
 				for _, token := range c.Tokens {

@@ -17,12 +17,32 @@ import (
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// jwt is the policy as this module takes it.
-func (p policy) jwt(t *testing.T, now int64) jwt.Policy {
+// policies are those of the suite as this module takes them, without a clock.
+type policies map[string]jwt.Policy
+
+func readPolicies(t *testing.T) policies {
+	t.Helper()
+	all := make(policies)
+	for name, p := range read[policyFile](t, "policies.json").Policies {
+		all[name] = p.jwt(t)
+	}
+	return all
+}
+
+func (all policies) at(t *testing.T, name string, now int64) jwt.Policy {
+	t.Helper()
+	p, ok := all[name]
+	if !ok {
+		t.Fatalf("no policy %q", name)
+	}
+	p.Now = func() time.Time { return time.Unix(now, 0) }
+	return p
+}
+
+func (p policy) jwt(t *testing.T) jwt.Policy {
 	t.Helper()
 	out := jwt.Policy{
-		Issuer: p.Issuer, Audiences: p.Audiences, Type: p.Type, Leeway: time.Duration(p.Leeway) * time.Second,
-		DangerouslyIgnoreRevocation: true, Now: func() time.Time { return time.Unix(now, 0) },
+		Issuer: p.Issuer, Audiences: p.Audiences, Type: p.Type, Leeway: time.Duration(p.Leeway) * time.Second, DangerouslyIgnoreRevocation: true,
 	}
 	if p.Leeway == 0 {
 		out.Leeway = -1
@@ -72,7 +92,7 @@ func answer(t *testing.T, h func(http.HandlerFunc) http.Handler, r *http.Request
 }
 
 func TestTokens(t *testing.T) {
-	policies := read[policyFile](t, "policies.json").Policies
+	policies := readPolicies(t)
 	seen := make(map[string]bool)
 	for _, c := range read[tokenFile](t, "tokens.json").Cases {
 		name := c.ID + " " + c.What
@@ -81,11 +101,7 @@ func TestTokens(t *testing.T) {
 		}
 		seen[name] = true
 		t.Run(name, func(t *testing.T) {
-			p, ok := policies[c.Policy]
-			if !ok {
-				t.Fatalf("no policy %q", c.Policy)
-			}
-			g := newGuard(t, p.jwt(t, c.Now))
+			g := newGuard(t, policies.at(t, c.Policy, c.Now))
 			for range 2 { // cold, and from the cache
 				r := httptest.NewRequest("GET", "/tasks", nil)
 				r.Header.Set("Authorization", "Bearer "+c.Token)
@@ -109,10 +125,10 @@ func TestTokens(t *testing.T) {
 }
 
 func TestRequests(t *testing.T) {
-	policies := read[policyFile](t, "policies.json").Policies
+	policies := readPolicies(t)
 	for _, c := range read[requestFile](t, "requests.json").Cases {
 		t.Run(c.ID+" "+c.What, func(t *testing.T) {
-			g := newGuard(t, policies[c.Policy].jwt(t, c.Now))
+			g := newGuard(t, policies.at(t, c.Policy, c.Now))
 			r := httptest.NewRequest(c.Request.Method, c.Request.Target, nil)
 			for _, h := range c.Request.Headers {
 				r.Header.Add(h[0], h[1])
