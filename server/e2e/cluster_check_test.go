@@ -184,9 +184,9 @@ func (c *cluster) summary() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b strings.Builder
-	for _, k := range []opKind{opLogin, opRefresh, opEnd} {
-		n := c.counts[k]
-		fmt.Fprintf(&b, "%ss %d answered, %d refused, %d without answer; ", k, n[granted], n[refused], n[unknown])
+	for i, name := range []string{"log-ins", "refreshes", "ends"} {
+		n := c.counts[i]
+		fmt.Fprintf(&b, "%s %d answered, %d refused, %d without answer; ", name, n[granted], n[refused], n[unknown])
 	}
 	return b.String() + fmt.Sprintf("%d sessions", len(c.sessions))
 }
