@@ -307,3 +307,32 @@ func TestPoolKeepsIdleConnections(t *testing.T) {
 		t.Errorf("%d connections were opened, then %+v", opened, now)
 	}
 }
+
+// Whoever turns synchronous_commit off, before or while a node runs, cannot make
+// it answer what a crash would take.
+func TestCommitsAreSynchronous(t *testing.T) {
+	t.Parallel()
+	p := realtest.StartPostgres(t)
+	url := p.NewDatabase(t)
+	setting := func(s *Store) (value string) {
+		t.Helper()
+		if err := s.read(t.Context(), func(t *tx) error {
+			return t.row(`SELECT current_setting('synchronous_commit')`).Scan(&value)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+	running := open(t, Config{URL: url})
+	p.Exec(t, url, `ALTER SYSTEM SET synchronous_commit = off`, `SELECT pg_reload_conf()`)
+	if got := setting(running); got != "on" {
+		t.Errorf("turned off while a node runs: %s", got)
+	}
+	if got := setting(open(t, Config{URL: url})); got != "on" {
+		t.Errorf("turned off before a node starts: %s", got)
+	}
+	p.Exec(t, url, `ALTER SYSTEM SET synchronous_commit = remote_write`, `SELECT pg_reload_conf()`)
+	if got := setting(open(t, Config{URL: url})); got != "remote_write" {
+		t.Errorf("another promise of the operator's: %s", got)
+	}
+}

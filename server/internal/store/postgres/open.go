@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/jotsmith/jotsmith/server/internal/fault"
@@ -53,14 +54,23 @@ func configure(url string) (*pgxpool.Config, error) {
 			c.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, durably)
+		return err
+	}
 	return c, nil
 }
 
+// durably keeps what is answered from being lost in a crash, also where
+// synchronous_commit is off for the user, the database or the server, or is
+// turned off there later: what a session says itself goes before all these.
+const durably = `SELECT set_config('synchronous_commit', coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on'), false)`
+
 // inspect refuses a database that could not keep what it is given.
 func (s *Store) inspect(ctx context.Context) error {
-	var encoding, synchronous, readOnly string
-	if err := s.pool.QueryRow(ctx, `SELECT current_setting('server_encoding'), current_setting('synchronous_commit'), current_setting('transaction_read_only')`).
-		Scan(&encoding, &synchronous, &readOnly); err != nil {
+	var encoding, readOnly string
+	if err := s.pool.QueryRow(ctx, `SELECT current_setting('server_encoding'), current_setting('transaction_read_only')`).
+		Scan(&encoding, &readOnly); err != nil {
 		return err
 	}
 	switch {
@@ -68,8 +78,6 @@ func (s *Store) inspect(ctx context.Context) error {
 		return errReadOnly
 	case encoding != "UTF8":
 		return fmt.Errorf("%w: its encoding is %s; make one with UTF8: createdb --encoding=UTF8 --template=template0", fault.ErrUnavailable, encoding)
-	case synchronous == "off":
-		return fmt.Errorf("%w: synchronous_commit is off, so that a crash would take what was answered; turn it on for this user or database", fault.ErrUnavailable)
 	}
 	return nil
 }
