@@ -71,6 +71,7 @@ type Redis struct {
 
 	mu     sync.Mutex
 	status Status
+	owed   []debt
 
 	tell, heard chan struct{}
 
@@ -195,6 +196,7 @@ func (r *Redis) rise() {
 	r.status = Status{Up: true, Since: time.Now(), Falls: r.status.Falls}
 	r.mu.Unlock()
 	r.up.Store(true)
+	r.work.Go(r.pay)
 	if again {
 		r.log.Info("shared state answers again; nodes count together")
 	}
@@ -219,7 +221,11 @@ func (r *Redis) ask(ctx context.Context, f func(context.Context, rueidis.Client)
 	if !r.up.Load() {
 		return false
 	}
-	if err := r.try(ctx, f); err != nil {
+	err := r.try(ctx, f)
+	if err != nil && !errors.Is(err, errLate) {
+		err = r.try(ctx, f) // of several connections, one may not know yet that its Redis has gone and come
+	}
+	if err != nil {
 		r.fall(err)
 		return false
 	}
@@ -233,7 +239,7 @@ func (r *Redis) try(ctx context.Context, f func(context.Context, rueidis.Client)
 	defer cancel()
 	err := f(ctx, *r.client.Load())
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %v", r.patience)
+		return fmt.Errorf("%w within %v", errLate, r.patience)
 	}
 	return err
 }
@@ -253,7 +259,10 @@ func (r *Redis) hash(kind, name string) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:16])
 }
 
-var errAnswer = errors.New("an answer that nobody asked for")
+var (
+	errAnswer = errors.New("an answer that nobody asked for")
+	errLate   = errors.New("no answer")
+)
 
 // signal leaves a mark in c for whoever receives next.
 func signal(c chan struct{}) {

@@ -48,12 +48,52 @@ func (l *Limiter) Wait(ctx context.Context, name string, burst int, every time.D
 	return theirs, nil
 }
 
-// Give is [Memory.Give], together with all nodes. A token that cannot be given
-// back to Redis stays taken there.
+// Give is [Memory.Give], together with all nodes. What cannot be given back to
+// Redis now is when it answers again.
 func (l *Limiter) Give(ctx context.Context, name string, every time.Duration) error {
 	l.own.Give(ctx, name, every)
-	l.ask(ctx, opGive, name, 0, every)
+	if _, _, ok := l.ask(ctx, opGive, name, 0, every); !ok {
+		l.redis.owe(debt{l.redis.key(l.kind, name), every})
+	}
 	return nil
+}
+
+// A debt is a token that Redis does not know to be given back: of somebody whose
+// password was right, and who should not be taken for a guesser.
+type debt struct {
+	key   string
+	every time.Duration
+}
+
+// maxDebts bounds what is remembered. Whatever is beyond it comes back with time,
+// as every token does.
+const maxDebts = 10_000
+
+func (r *Redis) owe(d debt) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.owed) < maxDebts {
+		r.owed = append(r.owed, d)
+	}
+}
+
+// pay gives back what is owed, until Redis does not answer.
+func (r *Redis) pay() {
+	r.mu.Lock()
+	owed := r.owed
+	r.owed = nil
+	r.mu.Unlock()
+	for i, d := range owed {
+		if !r.ask(r.over, func(ctx context.Context, c rueidis.Client) error {
+			_, _, err := r.gcra(ctx, c, opGive, d.key, 0, d.every)
+			return err
+		}) {
+			for _, d := range owed[i:] {
+				r.owe(d)
+			}
+			return
+		}
+	}
 }
 
 func (l *Limiter) ask(ctx context.Context, act, name string, burst int, every time.Duration) (left int, wait time.Duration, ok bool) {

@@ -229,6 +229,34 @@ func TestRedisDown(t *testing.T) {
 	}
 }
 
+// Whoever logs in while Redis hangs has given no wrong password when it goes on.
+func TestGivenBackLater(t *testing.T) {
+	t.Parallel()
+	server := realtest.StartRedis(t)
+	r, err := OpenRedis(RedisConfig{URL: server.URL(), Secret: secret, patience: 500 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	wantUp(t, r, true)
+	mine, theirs := r.Limiter("k"), open(t, server.URL()).Limiter("k")
+	mine.Take(t.Context(), "a", 1, time.Hour)
+	back := server.Pause(t)
+	mine.Give(t.Context(), "a", time.Hour)
+	wantUp(t, r, false)
+	back()
+	wantUp(t, r, true)
+	for end := time.Now().Add(20 * time.Second); ; {
+		if wait, _ := theirs.Wait(t.Context(), "a", 1, time.Hour); wait == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("a token that was given back while Redis hung stays taken")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
 // A node starts without Redis, says so, and finds it later.
 func TestRedisComesLater(t *testing.T) {
 	t.Parallel()
