@@ -22,11 +22,12 @@ import (
 )
 
 type devCmd struct {
-	Addr    string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the token server listens (${default}); port 0 takes a free one."`
-	APIAddr string   `name:"api-addr" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the example API listens (${default})."`
-	Origin  []string `placeholder:"ORIGIN" help:"An origin whose pages may log people in with cookies, such as http://localhost:3000; repeatable."`
-	Data    string   `placeholder:"DIR" help:"Keep everything in this directory. By default it is thrown away at the end."`
-	JSON    bool     `help:"Print one line of JSON when ready, and nothing else."`
+	Addr       string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the token server listens (${default}); port 0 takes a free one."`
+	APIAddr    string   `name:"api-addr" default:"127.0.0.1:8081" placeholder:"HOST:PORT" help:"Where the example API listens (${default})."`
+	Origin     []string `placeholder:"ORIGIN" help:"An origin whose pages may log people in with cookies, such as http://localhost:3000; repeatable."`
+	AccessLife span     `default:"15m" placeholder:"TIME" help:"Life of an access token (${default}): 5s, say, to see clients renew theirs."`
+	Data       string   `placeholder:"DIR" help:"Keep everything in this directory. By default it is thrown away at the end."`
+	JSON       bool     `help:"Print one line of JSON when ready, and nothing else."`
 }
 
 func (devCmd) Help() string {
@@ -74,6 +75,9 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 	if err := checkOrigins(cmd.Origin); err != nil {
 		return usageError{err}
 	}
+	if cmd.AccessLife < span(time.Second) || cmd.AccessLife > span(catalog.MaxLife) {
+		return usageError{fmt.Errorf("--access-life %v is outside 1s to %v", cmd.AccessLife, span(catalog.MaxLife))}
+	}
 	dir, remove, err := cmd.directory()
 	if err != nil {
 		return err
@@ -97,14 +101,15 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: &level}))
 	issuer := defaultIssuer("http", cmd.Addr, listener.Addr())
 	n, err := openNode(ctx, nodeConfig{
-		Dir:      dir,
-		RootKey:  rootKeySource{file: filepath.Join(dir.path, "root-key", "root-key")},
-		Issuer:   issuer,
-		APIs:     []catalog.API{{Audience: tasksAudience}},
-		Roles:    devRoles,
-		Origins:  cmd.Origin,
-		Loopback: true,
-		Log:      log,
+		Dir:        dir,
+		RootKey:    rootKeySource{file: filepath.Join(dir.path, "root-key", "root-key")},
+		Issuer:     issuer,
+		APIs:       []catalog.API{{Audience: tasksAudience}},
+		Roles:      devRoles,
+		AccessLife: time.Duration(cmd.AccessLife),
+		Origins:    cmd.Origin,
+		Loopback:   true,
+		Log:        log,
 	})
 	if err != nil {
 		return err
