@@ -6,9 +6,10 @@ tokens for tests.
 """
 
 from .errors import Denied, Refused
+from .issuer import Issuer, connect
 from .keys import KeySet
 from .rules import All, Any, Role, Scope
 from .token import Token
 from .verifier import Verifier
 
-__all__ = ["All", "Any", "Denied", "KeySet", "Refused", "Role", "Scope", "Token", "Verifier"]
+__all__ = ["All", "Any", "Denied", "Issuer", "KeySet", "Refused", "Role", "Scope", "Token", "Verifier", "connect"]
