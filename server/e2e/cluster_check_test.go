@@ -176,6 +176,11 @@ func (c *cluster) checkAudit(t testing.TB, ended []*tracked) {
 			t.Errorf("session %s ended %d times by the record:\n%s", s.id, n, s.story())
 		}
 	}
+	if c.file != "" {
+		c.nodes[0].stop(t)
+		mustRun(t, "", "audit", "verify", "--data", filepath.Dir(c.file))
+		return
+	}
 	mustRun(t, "", "audit", "verify", "--store", c.store, "--data", filepath.Join(c.dir, "operator"))
 }
 

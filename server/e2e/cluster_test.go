@@ -36,6 +36,7 @@ type cluster struct {
 	db     *realtest.Postgres
 	redis  *realtest.Redis
 	store  string // its URL, without a link
+	file   string // instead of db: one node's own, see startAlone
 	nodes  []*clusterNode
 	began  time.Time
 	grace  time.Duration
@@ -59,8 +60,13 @@ type clusterNode struct {
 // startCluster starts n nodes with more flags than they need.
 func startCluster(t *testing.T, n int, args ...string) *cluster {
 	t.Helper()
+	return startClusterOn(t, realtest.StartPostgres(t), n, args...)
+}
+
+func startClusterOn(t *testing.T, db *realtest.Postgres, n int, args ...string) *cluster {
+	t.Helper()
 	need(t, "haproxy")
-	c := &cluster{t: t, db: realtest.StartPostgres(t), redis: realtest.StartRedis(t), began: time.Now(), grace: 30 * time.Second, by: map[string]int{}}
+	c := &cluster{t: t, db: db, redis: realtest.StartRedis(t), began: time.Now(), grace: 30 * time.Second, by: map[string]int{}}
 	c.store = c.db.NewDatabase(t)
 	c.dir = t.TempDir()
 	front := freeAddr(t)
@@ -74,15 +80,7 @@ func startCluster(t *testing.T, n int, args ...string) *cluster {
 			"--behind-proxy", "--sessions-per-account", "1000", "--log-level", "warn"}, args...)
 		c.nodes = append(c.nodes, node)
 	}
-	var people strings.Builder
-	for i := range clusterUsers {
-		fmt.Fprintf(&people, `{"username":"user%d","password_hash":"%s"}`+"\n", i, clusterHash)
-	}
-	file := filepath.Join(c.dir, "people.jsonl")
-	if err := os.WriteFile(file, []byte(people.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	mustRun(t, "", "account", "import", file, "--data", filepath.Join(c.dir, "operator"), "--store", c.store, "--root-key", root)
+	c.people(t, "--data", filepath.Join(c.dir, "operator"), "--store", c.store, "--root-key", root)
 	var starting sync.WaitGroup
 	for i := range c.nodes {
 		starting.Go(func() { c.startNode(t, i) })
@@ -97,6 +95,20 @@ func startCluster(t *testing.T, n int, args ...string) *cluster {
 		}
 	})
 	return c
+}
+
+// people makes the accounts, in the store that the flags name.
+func (c *cluster) people(t *testing.T, flags ...string) {
+	t.Helper()
+	var people strings.Builder
+	for i := range clusterUsers {
+		fmt.Fprintf(&people, `{"username":"user%d","password_hash":"%s"}`+"\n", i, clusterHash)
+	}
+	file := filepath.Join(c.dir, "people.jsonl")
+	if err := os.WriteFile(file, []byte(people.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, "", append([]string{"account", "import", file}, flags...)...)
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
@@ -181,6 +193,9 @@ func (c *cluster) each() (urls []string) {
 // query reads rows out of the store itself.
 func query[T any](t testing.TB, c *cluster, sql string, args ...any) []T {
 	t.Helper()
+	if c.file != "" {
+		return queryFile[T](t, c.file, sql)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, c.store)

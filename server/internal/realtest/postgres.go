@@ -36,6 +36,26 @@ type Postgres struct {
 // test.
 func StartPostgres(t testing.TB) *Postgres {
 	t.Helper()
+	return StartPostgresIn(t, "")
+}
+
+// StartPostgresIn starts one that keeps its data below a directory, such as one
+// of a disk that a test fills.
+func StartPostgresIn(t testing.TB, dir string) *Postgres {
+	t.Helper()
+	p := newPostgres(t, dir)
+	if out, err := p.command("initdb", "-D", p.Dir, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	p.Start(t)
+	t.Cleanup(p.Kill)
+	return p
+}
+
+// newPostgres finds the programs, a place for the data below a directory, and a
+// port.
+func newPostgres(t testing.TB, dir string) *Postgres {
+	t.Helper()
 	bins, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if path, err := exec.LookPath("initdb"); err == nil {
 		bins = append(bins, path)
@@ -45,7 +65,7 @@ func StartPostgres(t testing.TB) *Postgres {
 	}
 	slices.Sort(bins)
 	p := &Postgres{bin: filepath.Dir(bins[len(bins)-1])}
-	top, err := os.MkdirTemp("", "postgres")
+	top, err := os.MkdirTemp(dir, "postgres")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,14 +83,9 @@ func StartPostgres(t testing.TB) *Postgres {
 			t.Fatal(err)
 		}
 	}
-	if out, err := p.command("initdb", "-D", p.Dir, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
-	}
 	if p.Port, err = FreePort(); err != nil {
 		t.Fatal(err)
 	}
-	p.Start(t)
-	t.Cleanup(p.Kill)
 	return p
 }
 
