@@ -64,7 +64,11 @@ func newPostgres(t testing.TB, dir string) *Postgres {
 		missing(t, "PostgreSQL", "postgresql")
 	}
 	slices.Sort(bins)
-	p := &Postgres{bin: filepath.Dir(bins[len(bins)-1])}
+	initdb, err := filepath.EvalSymlinks(bins[len(bins)-1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Postgres{bin: filepath.Dir(initdb)}
 	top, err := os.MkdirTemp(dir, "postgres")
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package realtest
 import (
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -16,12 +15,13 @@ const (
 	Asynchronous Wait = false // for nothing
 )
 
-// StartStandby starts a standby that streams from p, and waits until it does.
-func (p *Postgres) StartStandby(t testing.TB, wait Wait) *Postgres {
+// StartStandby starts a standby that streams from p by a port, which is p's own
+// or that of a way to it, and waits until it does.
+func (p *Postgres) StartStandby(t testing.TB, port int, wait Wait) *Postgres {
 	t.Helper()
 	s := newPostgres(t, "")
 	if out, err := p.command("pg_basebackup", "-D", s.Dir, "-R", "-X", "stream", "-c", "fast",
-		"-d", "host=127.0.0.1 user=postgres application_name=standby port="+strconv.Itoa(p.Port)).CombinedOutput(); err != nil {
+		"-d", "host=127.0.0.1 user=postgres application_name=standby port="+strconv.Itoa(port)).CombinedOutput(); err != nil {
 		t.Fatalf("pg_basebackup: %v\n%s", err, out)
 	}
 	s.Start(t)
@@ -46,18 +46,6 @@ func (p *Postgres) Promote(t testing.TB) {
 	if out, err := p.command("pg_ctl", "promote", "-w", "-D", p.Dir).CombinedOutput(); err != nil {
 		t.Fatalf("pg_ctl promote: %v\n%s", err, out)
 	}
-}
-
-// HoldBack stops what a standby receives; it knows nothing of what its primary
-// does from then on.
-func (p *Postgres) HoldBack(t testing.TB) (resume func()) {
-	t.Helper()
-	pid, err := strconv.Atoi(p.Ask(t, "SELECT pid FROM pg_stat_wal_receiver"))
-	if err != nil {
-		t.Fatalf("the standby receives nothing: %v", err)
-	}
-	syscall.Kill(pid, syscall.SIGSTOP)
-	return func() { syscall.Kill(pid, syscall.SIGCONT) }
 }
 
 // Ask answers the first column of a row, as text, and nothing where there is no
