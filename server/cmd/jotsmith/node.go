@@ -82,7 +82,7 @@ type node struct {
 	sessions *session.Service
 	accounts *account.Service
 	feed     *feed.Feed
-	status   *status.Lists   // nil: no token names one
+	status   *status.Lists   // of all nodes, also where this one's tokens name none
 	tries    account.Limiter // how often anybody tries a password
 	rates    httpapi.Limiter // how often anybody asks for anything
 	shared   *shared.Redis   // nil where nothing is shared
@@ -277,16 +277,14 @@ func (n *node) openServices() (err error) {
 	if err != nil {
 		return err
 	}
-	if c.StatusLists {
-		n.status, err = status.New(status.Config{
-			Store: n.store, Ring: n.ring, Issuer: c.Issuer, URI: strings.TrimSuffix(c.Issuer, "/") + oauth.PathStatus,
-			Algorithm: n.listAlgorithm, Now: n.now,
-		})
-		if err != nil {
-			return err
-		}
+	n.status, err = status.New(status.Config{
+		Store: n.store, Ring: n.ring, Issuer: c.Issuer, URI: strings.TrimSuffix(c.Issuer, "/") + oauth.PathStatus,
+		Algorithm: n.listAlgorithm, Now: n.now,
+	})
+	if err != nil {
+		return err
 	}
-	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Status: n.status, Sensitive: c.Sensitive, Minted: n.minted})
+	n.apps, err = app.New(app.Config{Store: n.store, Ring: n.ring, Catalog: n.catalog, Issuer: c.Issuer, Now: n.now, Log: c.Log, Status: n.named(), Sensitive: c.Sensitive, Minted: n.minted})
 	if err != nil {
 		return err
 	}
@@ -295,6 +293,14 @@ func (n *node) openServices() (err error) {
 		return err
 	}
 	return n.openSessions()
+}
+
+// named are the lists that tokens name, nil for none.
+func (n *node) named() *status.Lists {
+	if !n.config.StatusLists {
+		return nil
+	}
+	return n.status
 }
 
 // listAlgorithm is what status lists are signed with: as the tokens of the
@@ -323,7 +329,7 @@ func (n *node) openSessions() (err error) {
 		Sensitive:  c.Sensitive,
 		Counts:     n.refreshes,
 		Minted:     n.minted,
-		Status:     n.status,
+		Status:     n.named(),
 	})
 	if err != nil {
 		return usageError{err}

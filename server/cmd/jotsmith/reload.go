@@ -175,7 +175,7 @@ func (n *node) reconfigured(ctx context.Context, c nodeConfig) (http.Handler, er
 		return nil, err
 	}
 	c.Tracer = n.config.Tracer
-	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, rates: n.rates, draining: n.draining,
+	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, status: n.status, rates: n.rates, draining: n.draining,
 		refreshes: n.refreshes, minted: n.minted, traffic: n.traffic}
 	if err := next.openSessions(); err != nil {
 		return nil, fmt.Errorf("reloading: %w", err)

@@ -8,13 +8,16 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -172,4 +175,32 @@ func newCertificate(t *testing.T, serial int64) (cert, key []byte) {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: raw})
+}
+
+// A list that a token names is answered by every node: also by one whose own
+// tokens name none, and after a reload.
+func TestStatusListsOfEveryNode(t *testing.T) {
+	t.Parallel()
+	for name, own := range map[string]bool{"names lists": true, "names none": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newTestNode(t, func(c *nodeConfig) { c.StatusLists = own })
+			slot := n.status.Take()
+			err := n.status.Save(t.Context(), status.Entry{Slot: slot, Token: "a token", Session: "a session", Expires: n.now().Add(time.Minute)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			reloaded, err := n.reconfigured(t.Context(), n.config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for when, handler := range map[string]http.Handler{"before": n.handler, "after": reloaded} {
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest("GET", n.status.URI(slot), nil))
+				if w.Code != http.StatusOK {
+					t.Errorf("%d %s a reload", w.Code, when)
+				}
+			}
+		})
+	}
 }

@@ -24,20 +24,24 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 )
 
-func newTestNode(t *testing.T) *node {
+func newTestNode(t *testing.T, with ...func(*nodeConfig)) *node {
 	t.Helper()
 	dir, err := openDataDir(filepath.Join(t.TempDir(), "data"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dir.Close() })
-	n, err := openNode(t.Context(), nodeConfig{
+	config := nodeConfig{
 		Dir:     dir,
 		RootKey: rootKeySource{file: dir.path + ".root-key"},
 		Issuer:  "http://127.0.0.1:1",
 		APIs:    []catalog.API{{Audience: testAudience}},
 		Log:     slog.New(slog.DiscardHandler),
-	})
+	}
+	for _, f := range with {
+		f(&config)
+	}
+	n, err := openNode(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
