@@ -77,14 +77,14 @@ func (r *Redis) owe(d debt) {
 	}
 }
 
-// pay gives back what is owed, until Redis does not answer.
+// pay gives back what is owed, until Redis does not answer or r is closed.
 func (r *Redis) pay() {
 	r.mu.Lock()
 	owed := r.owed
 	r.owed = nil
 	r.mu.Unlock()
 	for i, d := range owed {
-		if !r.ask(r.over, func(ctx context.Context, c rueidis.Client) error {
+		if r.over.Err() != nil || !r.ask(r.over, func(ctx context.Context, c rueidis.Client) error {
 			_, _, err := r.gcra(ctx, c, opGive, d.key, 0, d.every)
 			return err
 		}) {

@@ -257,6 +257,21 @@ func TestGivenBackLater(t *testing.T) {
 	}
 }
 
+// A node that ends does not pay first, which takes long where Redis is slow.
+func TestCloseLeavesDebts(t *testing.T) {
+	t.Parallel()
+	r := open(t, realtest.StartRedis(t).URL())
+	wantUp(t, r, true)
+	r.stop()
+	for range 3 {
+		r.owe(debt{r.key("k", "a"), time.Hour})
+	}
+	r.pay()
+	if len(r.owed) != 3 {
+		t.Errorf("%d of 3 are owed", len(r.owed))
+	}
+}
+
 // A node starts without Redis, says so, and finds it later.
 func TestRedisComesLater(t *testing.T) {
 	t.Parallel()
