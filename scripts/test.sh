@@ -46,6 +46,8 @@ want "python3-jwt python3-cryptography" /usr/bin/python3 -c 'import jwt, cryptog
 want jose command -v jose
 want python3-jwcrypto /usr/bin/python3 -c 'import jwcrypto'
 want python3-flask /usr/bin/python3 -c 'import flask'
+want "python3-requests python3-httpx python3-pytest python3-mypy python3-flake8 python3-types-requests" \
+	/usr/bin/python3 -c 'import requests, httpx, pytest, mypy, flake8'
 want nginx command -v nginx
 want haproxy command -v haproxy
 want "ruby ruby-jwt" ruby -e 'require "jwt"'
@@ -89,6 +91,9 @@ say "server"
 # endure does that.
 say "administration and command"
 (cd server && go test -shuffle=on -timeout 10m ./internal/httpapi/admin ./cmd/...)
+
+say "Python client"
+scripts/test-python.sh
 
 # The promises are tested on the binary as users run it, without the detector.
 say "the built binary, end to end"

@@ -14,6 +14,8 @@ import (
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/jws"
 	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/revocation"
+	"github.com/jotsmith/jotsmith/wire"
 )
 
 // runners end a program of docs/verify-elsewhere.md, which defines verify, so
@@ -113,6 +115,7 @@ func newElsewhere(t *testing.T) *elsewhere {
 	})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
+	publishNothing(t, mux, server.URL)
 	pem, err := key.Public().PEM()
 	if err != nil {
 		t.Fatal(err)
@@ -166,6 +169,42 @@ func newElsewhere(t *testing.T) *elsewhere {
 	}
 	e.cases = append(e.cases, elsewhereCase{"without an end", forever, false})
 	return e
+}
+
+// publishNothing makes an issuer known by its metadata, and has it revoke nothing.
+func publishNothing(t *testing.T, mux *http.ServeMux, url string) {
+	t.Helper()
+	const keysPath, feedPath = "/feed-keys.json", "/v1/revocations"
+	key := generateKey(t, jwk.ES256)
+	set, err := jwk.NewSet(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := jwt.NewIssuer(jwt.IssuerConfig{Issuer: url, Key: key, Type: revocation.Type})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := func(pattern, mediaType string, body func() ([]byte, error)) {
+		mux.HandleFunc("GET "+pattern, func(w http.ResponseWriter, _ *http.Request) {
+			b, err := body()
+			if err != nil {
+				t.Error(err)
+			}
+			w.Header().Set("Content-Type", mediaType)
+			w.Write(b)
+		})
+	}
+	answer(wire.PathMetadata, "application/json", func() ([]byte, error) {
+		return json.Marshal(wire.Metadata{
+			Issuer: url, JWKSURI: url + "/.well-known/jwks.json", RevocationsURI: url + feedPath, RevocationsJWKSURI: url + keysPath,
+		})
+	})
+	answer(keysPath, "application/json", func() ([]byte, error) { return json.Marshal(set) })
+	answer(feedPath, revocation.MediaType, func() ([]byte, error) {
+		d := revocation.Document{Epoch: "e1", To: 1, Snapshot: true}
+		document, err := signer.Issue(jwt.Claims{Subject: url, Audience: []string{url}, Life: time.Minute, Custom: d.Custom()})
+		return []byte(document), err
+	})
 }
 
 func generateKey(t *testing.T, alg jwk.Algorithm) *jwk.PrivateKey {

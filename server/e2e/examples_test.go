@@ -45,7 +45,7 @@ func (e example) start(t *testing.T, issuer, audience string) string {
 	addr := freeAddr(t)
 	cmd := exec.Command(e.command[0], e.command[1:]...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "ADDR="+addr, "ISSUER="+issuer, "AUDIENCE="+audience, "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "ADDR="+addr, "ISSUER="+issuer, "AUDIENCE="+audience, "PYTHONDONTWRITEBYTECODE=1", "PYTHONPATH=../../clients/python/src")
 	started(t, cmd, "http://"+addr+"/tasks")
 	return "http://" + addr
 }

@@ -167,19 +167,27 @@ def connect(
     algorithms: Iterable[str] | None = None,
     leeway: float = 30,
     max_stale: float = 60,
+    wait: float = 0,
     dangerously_fail_open: bool = False,
     dangerously_ignore_revocation: bool = False,
 ) -> Verifier:
-    """Makes a verifier of an issuer's tokens for this API. It starts at once, and
-    answers 503 until the issuer has been reached; `Issuer` is what it is made of."""
+    """Makes a verifier of an issuer's tokens for this API. It waits so many seconds
+    for the issuer, and answers 503 as long as it has not been reached. `Issuer` is
+    what it is made of."""
     source = Issuer(
         issuer, max_stale=max_stale, leeway=leeway, dangerously_fail_open=dangerously_fail_open,
         dangerously_ignore_revocation=dangerously_ignore_revocation,
     )  # fmt: skip
-    return Verifier(
+    verifier = Verifier(
         issuer, audience, keys=source, revocations=None if dangerously_ignore_revocation else source,
         algorithms=algorithms, leeway=leeway, dangerously_ignore_revocation=dangerously_ignore_revocation,
     )  # fmt: skip
+    if wait > 0:
+        try:
+            source.wait(wait)
+        except TimeoutError as e:
+            _log.warning("%s; until then the answer is 503", e)
+    return verifier
 
 
 _all: weakref.WeakSet[Issuer] = weakref.WeakSet()
