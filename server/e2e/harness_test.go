@@ -169,7 +169,12 @@ func freeAddr(t testing.TB) string {
 // startServe runs `jotsmith serve` on addr and waits until it is ready.
 func startServe(t testing.TB, addr, data string, args ...string) *proc {
 	t.Helper()
-	p := start(t, io.Discard, jotsmith, append([]string{"serve", "--addr", addr, "--data", data}, args...)...)
+	return startServeOf(t, jotsmith, addr, data, args...)
+}
+
+func startServeOf(t testing.TB, program, addr, data string, args ...string) *proc {
+	t.Helper()
+	p := start(t, io.Discard, program, append([]string{"serve", "--addr", addr, "--data", data}, args...)...)
 	deadline := time.After(20 * time.Second)
 	for {
 		resp, err := http.Get("http://" + addr + "/readyz")
