@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -117,6 +118,19 @@ func TestFLT05ReadyWhileTheStoreHangs(t *testing.T) {
 			t.Errorf("once it answers: %v", err)
 		}
 	})
+}
+
+// Flags are checked at every reload.
+func TestCheckingTraceFlagsStartsNothing(t *testing.T) {
+	t.Parallel()
+	f := traceFlags{Trace: "http://127.0.0.1:4318", TracePercent: 100}
+	if err := f.check(); err != nil {
+		t.Fatal(err)
+	}
+	all := make([]byte, 4<<20)
+	if all = all[:runtime.Stack(all, true)]; strings.Contains(string(all), "batchSpanProcessor") {
+		t.Error("a processor of spans goes on running")
+	}
 }
 
 func TestTraceHeaders(t *testing.T) {

@@ -113,7 +113,7 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 	if err != nil {
 		return err
 	}
-	if config.Tracer, err = cmd.traceFlags.open(config); err != nil {
+	if config.Tracer, err = cmd.traceFlags.open(log); err != nil {
 		return err
 	}
 	grace, err := cmd.grace()

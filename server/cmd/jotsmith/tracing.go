@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -25,20 +26,25 @@ func (f traceFlags) check() error {
 	if f.Trace == "" {
 		return nil
 	}
-	_, err := f.open(nodeConfig{})
-	return wrap(err, "--trace")
+	c, err := f.config(nil)
+	return wrap(errors.Join(err, c.Validate()), "--trace")
 }
 
 // open answers nil where nobody wants traces.
-func (f traceFlags) open(c nodeConfig) (*traces.Tracer, error) {
+func (f traceFlags) open(log *slog.Logger) (*traces.Tracer, error) {
 	if f.Trace == "" {
 		return nil, nil
 	}
-	headers, err := traceHeaders(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
+	c, err := f.config(log)
 	if err != nil {
 		return nil, err
 	}
-	return traces.New(traces.Config{Endpoint: f.Trace, Headers: headers, Percent: f.TracePercent, Version: readBuildInfo().Version, Log: c.Log})
+	return traces.New(c)
+}
+
+func (f traceFlags) config(log *slog.Logger) (traces.Config, error) {
+	headers, err := traceHeaders(os.Getenv("OTEL_EXPORTER_OTLP_HEADERS"))
+	return traces.Config{Endpoint: f.Trace, Headers: headers, Percent: f.TracePercent, Version: readBuildInfo().Version, Log: log}, err
 }
 
 // traceHeaders reads NAME=VALUE,NAME=VALUE, percent-encoded, as the

@@ -55,19 +55,33 @@ type Request struct {
 	Spent   []timing.Stretch
 }
 
-// New checks c. It does not ask whether the collector is there.
-func New(c Config) (*Tracer, error) {
+// Validate reports every fault of c.
+func (c Config) Validate() error {
+	var faults []error
 	u, err := url.Parse(c.Endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		return nil, errors.New("traces: the endpoint is the http or https URL of a collector, without user and query, such as http://127.0.0.1:4318")
+		faults = append(faults, errors.New("traces: the endpoint is the http or https URL of a collector, without user and query, such as http://127.0.0.1:4318"))
 	}
 	if c.Percent < 0 || c.Percent > 100 {
-		return nil, fmt.Errorf("traces: %d percent of requests: 0 to 100", c.Percent)
+		faults = append(faults, fmt.Errorf("traces: %d percent of requests: 0 to 100", c.Percent))
+	}
+	return errors.Join(faults...)
+}
+
+// New checks c and begins to send. It does not ask whether the collector is
+// there.
+func New(c Config) (*Tracer, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	exporter, err := otlptrace.New(context.Background(), newUploader(u.JoinPath("v1/traces").String(), c.Headers, c.Log))
+	at, err := url.JoinPath(c.Endpoint, "v1/traces")
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	exporter, err := otlptrace.New(context.Background(), newUploader(at, c.Headers, c.Log))
 	if err != nil {
 		return nil, fmt.Errorf("traces: %w", err)
 	}
