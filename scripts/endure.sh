@@ -72,10 +72,11 @@ echo "== this version on the tables of a later one"
 (cd server && JOTSMITH_UPGRADE=1 go test -count 1 -timeout 1h -run 'TestFLT07' ./internal/store/...)
 row "two versions on one database" "passed"
 
-echo "== the token core, administration and the command under the race detector"
+echo "== the token core, the server and the command under the race detector"
 CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./jwk ./jws ./jwt ./jwe
-(cd server && CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./internal/httpapi/admin ./cmd/...)
-row "the token core, administration and the command under the race detector" "passed"
+(cd server && CGO_ENABLED=1 go test -race -count 1 -shuffle=on -timeout 1h ./internal/... ./cmd/...)
+(cd grpcguard && GOWORK=off CGO_ENABLED=1 go test -race -count 1 -shuffle=on ./...)
+row "the token core, the server and the command under the race detector" "passed"
 
 [ "$FUZZTIME" = 0 ] && exit 0
 for module in . server bench; do
