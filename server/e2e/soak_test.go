@@ -18,11 +18,11 @@ import (
 	"github.com/jotsmith/jotsmith/wire"
 )
 
-// TestSoak asks a server for half of what it can answer, for JOTSMITH_SOAK (by
+// TestFLT09Soak asks a server for half of what it can answer, for JOTSMITH_SOAK (by
 // default 2 s, as an exercise; make endure says 20m) in each store, and wants
 // every answer to be right and memory, descriptors and goroutines to stay
 // within 5 % of what they are after a quarter of that time.
-func TestSoak(t *testing.T) {
+func TestFLT09Soak(t *testing.T) {
 	long, stores := 2*time.Second, []string{"SQLite"}
 	if d, err := time.ParseDuration(os.Getenv("JOTSMITH_SOAK")); err == nil {
 		long, stores = d, []string{"SQLite", "PostgreSQL"}
