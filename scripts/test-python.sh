@@ -15,7 +15,7 @@ if ! has pytest || ! has jwt || ! has cryptography; then
 	exit 0
 fi
 ! has flake8 || "$python" -m flake8
-! has mypy || "$python" -m mypy
+! has mypy || "$python" -m mypy src
 "$python" -m pytest
 
 dir=$(mktemp -d)
