@@ -14,7 +14,7 @@ func (s *Store) Sizes(ctx context.Context) (map[string]int64, error) {
 	sizes := make(map[string]int64)
 	err := s.read(ctx, func(t *tx) error {
 		return t.each(`SELECT relname::text, n_live_tup FROM pg_stat_user_tables
-			WHERE schemaname = current_schema() AND relname IN ('account', 'session', 'fact', 'audit_outbox', 'audit_log')`, func(r pgx.Rows) error {
+			WHERE schemaname = current_schema() AND relname IN ('account', 'session', 'fact', 'status_entry', 'audit_outbox', 'audit_log')`, func(r pgx.Rows) error {
 			var table string
 			var n int64
 			if err := r.Scan(&table, &n); err != nil {

@@ -55,6 +55,7 @@ func (s *Store) Sizes(ctx context.Context) (map[string]int64, error) {
 		"account":      `SELECT count(*) FROM account`,
 		"session":      `SELECT count(*) FROM session`,
 		"fact":         `SELECT count(*) FROM fact`,
+		"status_entry": `SELECT count(*) FROM status_entry`,
 		"audit_outbox": `SELECT count(*) FROM audit_outbox`,
 		"audit_log":    `SELECT seq FROM audit_head`, // which has no gaps
 	} {

@@ -46,6 +46,11 @@ func testStatus(t *testing.T, open Opener) {
 	if err := w.SaveStatus(w.ctx, status.Entry{Slot: status.Slot{List: "a", Index: 1}, Token: "another", Expires: issued.Add(time.Hour)}); err == nil {
 		t.Error("one index was given to two tokens")
 	}
+	if sizes, err := w.Sizes(w.ctx); err != nil {
+		t.Error(err)
+	} else if _, told := sizes["status_entry"]; !told {
+		t.Errorf("sizes %v tell nothing of status_entry, which grows with each token", sizes)
+	}
 	lists("a")
 	publish := func(kind jwt.FactKind, value string, before time.Time) {
 		t.Helper()
