@@ -179,7 +179,7 @@ func TestFLT05(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if took := time.Duration(most.Load()); took > waits+3*time.Second {
+		if took := time.Duration(most.Load()); took > waits+10*time.Second { // far more than it takes, for machines that are busy
 			t.Errorf("somebody waited for %v", took)
 		}
 		if n := runtime.NumGoroutine() - before; n > 12*connections {
