@@ -54,7 +54,7 @@ want "ruby ruby-jwt" ruby -e 'require "jwt"'
 want "nodejs npm" command -v npm
 want chromium command -v chromium # log-ins by cookie are tested in it
 want redis-server command -v redis-server # where many nodes count together
-for packages in server/e2e/interop server/e2e/browser examples/express; do
+for packages in clients/js server/e2e/interop server/e2e/browser examples/express; do
 	command -v npm >/dev/null && ! cmp -s $packages/package-lock.json $packages/node_modules/.installed || continue
 	say "installing npm packages ($packages)"
 	if npm ci --prefix $packages --ignore-scripts --no-audit --no-fund --loglevel=error; then
@@ -64,6 +64,13 @@ for packages in server/e2e/interop server/e2e/browser examples/express; do
 		[ "${CI:-}" != true ] || exit 1
 	fi
 done
+
+
+# Built before the examples that use it are run.
+if [ -e clients/js/node_modules/.installed ]; then
+	say "JavaScript client"
+	npm run check --prefix clients/js
+fi
 
 scripts/check.sh
 
@@ -91,6 +98,6 @@ scripts/test-python.sh
 say "server, the command, and the built binary from end to end"
 (cd server && go test -shuffle=on -timeout 10m ./...)
 say "server, under the race detector"
-(cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./internal/{app,catalog,session,store/sqlite})
+(cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./internal/{app,catalog,session})
 
 say "all tests passed"

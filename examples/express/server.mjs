@@ -1,63 +1,35 @@
-// The task list of whoever is logged in: Express, and jose with the issuer's keys.
+// The task list of whoever is logged in: Express, behind the guard of @jotsmith/client.
+import { createGuard } from '@jotsmith/client/express'
 import express from 'express'
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 
-const issuer = process.env.ISSUER ?? 'http://127.0.0.1:8080'
-const audience = process.env.AUDIENCE ?? 'https://tasks.example'
-const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`))
-
-// What says that a token is bad; anything else says that the keys cannot be had.
-const bad = [
-  errors.JWSInvalid, errors.JWTInvalid, errors.JWTExpired, errors.JWTClaimValidationFailed, errors.JOSEAlgNotAllowed,
-  errors.JOSENotSupported, errors.JWSSignatureVerificationFailed, errors.JWKSNoMatchingKey, errors.JWKSMultipleMatchingKeys,
-]
-
-// guarded lets a request pass whose token is good, and holds one of the roles.
-const guarded = (...roles) => async (req, res, next) => {
-  res.set('Cache-Control', 'no-store')
-  const [, token] = /^Bearer +([^ ]+)$/i.exec(req.get('Authorization') ?? '') ?? []
-  if (!token) return res.set('WWW-Authenticate', 'Bearer').status(401).json({ status: 401 })
-  try {
-    const { payload } = await jwtVerify(token, keys, {
-      issuer,
-      audience,
-      algorithms: ['ES256'],
-      typ: 'at+jwt',
-      requiredClaims: ['exp', 'sub'],
-      clockTolerance: 30,
-    })
-    req.token = payload
-  } catch (error) {
-    console.warn(`token refused: ${error.message}`) // the caller is not told
-    if (!bad.some((kind) => error instanceof kind)) return res.set('Retry-After', '5').status(503).json({ status: 503 })
-    return res.set('WWW-Authenticate', 'Bearer error="invalid_token"').status(401).json({ status: 401 })
-  }
-  if (roles.length > 0 && !roles.some((role) => req.token.roles?.includes(role))) {
-    return res.set('WWW-Authenticate', 'Bearer error="insufficient_scope"').status(403).json({ status: 403 })
-  }
-  next()
-}
+const guard = createGuard({
+  issuer: process.env.ISSUER ?? 'http://127.0.0.1:8080',
+  audience: process.env.AUDIENCE ?? 'https://tasks.example',
+  algorithms: ['ES256'],
+})
+const anybody = guard.require()
+const writer = guard.require({ any: [{ role: 'editor' }, { role: 'admin' }] })
 
 const app = express()
 const tasks = new Map() // by id; in memory, for one process
 let last = 0
 
-app.get('/tasks', guarded(), (req, res) => {
-  res.json([...tasks.values()].filter((task) => task.owner === req.token.sub))
+app.get('/tasks', anybody, (req, res) => {
+  res.set('Cache-Control', 'no-store').json([...tasks.values()].filter((task) => task.owner === req.token.subject))
 })
 
-app.post('/tasks', guarded('editor', 'admin'), express.json({ limit: 4096 }), (req, res) => {
+app.post('/tasks', writer, express.json({ limit: 4096 }), (req, res) => {
   const title = req.body?.title
   if (typeof title !== 'string' || title === '') return res.status(400).json({ error: 'the body must be {"title":"…"}' })
   if (tasks.size >= 10_000) return res.status(409).json({ error: 'too many tasks: delete some first' })
-  const task = { id: ++last, owner: req.token.sub, title }
+  const task = { id: ++last, owner: req.token.subject, title }
   tasks.set(task.id, task)
   res.status(201).json(task)
 })
 
-app.delete('/tasks/:id', guarded('editor', 'admin'), (req, res) => {
+app.delete('/tasks/:id', writer, (req, res) => {
   const id = Number(req.params.id)
-  if (tasks.get(id)?.owner !== req.token.sub) return res.status(404).json({ error: 'no such task' }) // nor another person's
+  if (tasks.get(id)?.owner !== req.token.subject) return res.status(404).json({ error: 'no such task' }) // nor another person's
   tasks.delete(id)
   res.status(204).end()
 })
@@ -67,6 +39,9 @@ app.use((error, req, res, next) => {
   if (status === 500) console.error(error)
   res.status(status).json({ status })
 })
+
+// Without its issuer it starts as well, and answers 503 until it is there.
+await guard.verifier.ready(AbortSignal.timeout(2000)).catch((error) => console.warn(error))
 
 app.disable('x-powered-by')
 const [host, port] = (process.env.ADDR ?? '127.0.0.1:3001').split(':')

@@ -30,7 +30,7 @@ type example struct {
 
 var examples = []example{
 	{"flask", []string{python, "app.py"}, []string{python, "-c", "import flask, jwt, cryptography"}, "the packages python3-flask, python3-jwt and python3-cryptography"},
-	{"express", []string{"node", "server.mjs"}, []string{"node", "--input-type=module", "-e", "import 'express'; import 'jose'"}, "in examples/express, npm ci"},
+	{"express", []string{"node", "server.mjs"}, []string{"node", "--input-type=module", "-e", "import 'express'; import '@jotsmith/client/express'"}, "in examples/express, npm run setup"},
 }
 
 // start runs the example and answers its address.
@@ -189,6 +189,17 @@ func TestExamples(t *testing.T) {
 		})
 		list(session.AccessToken)
 		list(ed.AccessToken)
+
+		// What has been verified is refused once its session has ended.
+		want(t, 204, "POST", issuer+"/v1/logout", session.AccessToken, nil)
+		ended := time.Now()
+		await(t, "the token outlives the log-out", func() bool {
+			status, _, err := call(t.Context(), "GET", api+"/tasks", session.AccessToken, nil)
+			return err == nil && status == 401
+		})
+		if took := time.Since(ended); took > time.Second {
+			t.Errorf("a log-out took %v to be known", took)
+		}
 	}
 	for _, e := range examples {
 		t.Run(e.name, func(t *testing.T) {

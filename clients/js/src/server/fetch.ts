@@ -76,7 +76,6 @@ export function pause(seconds: number, signal: AbortSignal): Promise<void> {
       resolve();
     };
     const timer = setTimeout(end, Math.max(0, seconds) * 1000);
-    timer.unref();
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
   });

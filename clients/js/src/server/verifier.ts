@@ -1,7 +1,7 @@
 import { TokenError } from "./errors.js";
 import { Follower } from "./feed.js";
 import { checkUrl, get, pause, spread } from "./fetch.js";
-import { isObject, readObject } from "./json.js";
+import { readObject } from "./json.js";
 import { RemoteKeys } from "./jwks.js";
 import { isAlgorithm, type Algorithm } from "./keys.js";
 import { Checker, type Token } from "./token.js";
@@ -146,18 +146,18 @@ class Connected implements Verifier {
 
   // retry does one step of connecting until it succeeds.
   async #retry<T>(what: string, step: () => Promise<T>): Promise<T> {
-    for (let tries = 1; !this.#end.signal.aborted; tries++) {
+    for (let tries = 1; ; tries++) {
       try {
         return await step();
       } catch (e) {
         if (e instanceof Fault) throw e;
+        if (this.#end.signal.aborted) throw new Fault("closed", { cause: e });
         this.#stuck = new Error(`${what}: ${(e as Error).message}`, { cause: e });
-        if (!this.#end.signal.aborted && (tries & (tries - 1)) === 0) // ever more rarely, not to fill the log
+        if ((tries & (tries - 1)) === 0) // ever more rarely, not to fill the log
           this.log("warn", "the verifier is not connected to its issuer yet", { issuer: this.#c.issuer, error: (this.#stuck as Error).message, tries });
       }
       await pause(spread(Math.min(0.1 * 2 ** Math.min(tries, 10), 5)), this.#end.signal);
     }
-    throw new Fault("closed");
   }
 }
 
