@@ -26,6 +26,11 @@ const revokedOf = `SELECT idx FROM status_entry WHERE list = $1 AND session IN (
 		JOIN (SELECT value, min(before_at) AS least, max(before_at) AS most FROM fact WHERE kind = 4 GROUP BY value) app ON app.value = e.subject
 		WHERE e.list = $1 AND e.session = '' AND (app.least = 0 OR e.issued_at < app.most)`
 
+// noLoops keeps PostgreSQL, for one transaction, from reading all facts for each
+// entry of a list that its statistics do not know yet. Other engines have no
+// such setting, and nothing is set.
+const noLoops = `SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'enable_nestloop'`
+
 // StatusList joins the entries of a list with the facts about their sessions
 // and tokens and, for tokens without a session, subjects.
 func (s *Store) StatusList(ctx context.Context, list string) (revoked []int, err error) {
@@ -35,6 +40,7 @@ func (s *Store) StatusList(ctx context.Context, list string) (revoked []int, err
 		if err := t.row(`SELECT EXISTS (SELECT 1 FROM status_entry WHERE list = $1)`, list).Scan(&known); err != nil || !known {
 			return err
 		}
+		t.later(noLoops)
 		return t.each(revokedOf,
 			func(row pgx.Rows) error {
 				var i int
