@@ -109,7 +109,7 @@ class Issuer:
             try:
                 self._connect()
                 break
-            except (FetchError, ValueError) as e:
+            except Exception as e:  # whatever it was: nobody else would try again
                 tries += 1
                 self._stuck = str(e)
                 if tries & (tries - 1) == 0:  # ever more rarely, not to fill the log

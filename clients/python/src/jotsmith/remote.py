@@ -110,7 +110,7 @@ class RemoteKeys:
                 self._take(answer)
             elif answer.status != 304 or self._set is None:
                 raise FetchError(f"answered {answer.status}")
-        except (FetchError, ValueError) as e:
+        except Exception as e:  # whatever it was: what is known stands
             self._failures += 1
             self._due = self._clock() + min(2.0 ** min(self._failures - 1, 6), 60.0)
             if self._failures & (self._failures - 1) == 0:  # ever more rarely, not to fill the log

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 from . import _strict
 from ._fetch import Fetcher, FetchError, check_url
-from .errors import Refused, RevocationUnavailable, TokenRevoked
+from .errors import RevocationUnavailable, TokenRevoked
 from .keys import Keys
 from .remote import Fetch
 from .token import Token
@@ -170,7 +170,7 @@ class Follower:
                 if self._failed:
                     _log.info("following revocations again, %d facts", len(self))
                 self._failed = 0
-            except (FetchError, Refused, ValueError) as e:
+            except Exception as e:  # whatever it was: a follower that has ended would never come back
                 if self._stop.is_set():
                     return
                 self._failed += 1
