@@ -178,3 +178,39 @@ func TestRevocationsAreCompressed(t *testing.T) {
 		n.document(w)
 	}
 }
+
+// keeper keeps the largest piece that is written to it, and ends the request.
+type keeper struct {
+	*httptest.ResponseRecorder
+	piece []byte
+	end   context.CancelFunc
+}
+
+func (k *keeper) Write(p []byte) (int, error) {
+	if len(p) > len(k.piece) {
+		k.piece = p
+	}
+	return k.ResponseRecorder.Write(p)
+}
+
+func (k *keeper) Flush() { k.end() }
+
+// Those who read slowly hold one document together, and no copy each.
+func TestStreamsShareDocuments(t *testing.T) {
+	t.Parallel()
+	n := open(t, options{})
+	written := func() []byte {
+		ctx, end := context.WithCancel(t.Context())
+		k := &keeper{ResponseRecorder: httptest.NewRecorder(), end: end}
+		r := httptest.NewRequestWithContext(ctx, "GET", issuer+"/v1/revocations", nil)
+		r.Header.Set("Accept", "text/event-stream")
+		n.handler.ServeHTTP(k, r)
+		return k.piece
+	}
+	for range 5 { // a second may end in between
+		if one, other := written(), written(); &one[0] == &other[0] {
+			return
+		}
+	}
+	t.Error("each stream writes a copy of its own")
+}

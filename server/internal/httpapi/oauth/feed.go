@@ -88,7 +88,7 @@ func (d Deps) stream(c *httpapi.Call, r *http.Request, after string) error {
 	flusher := http.NewResponseController(c)
 	err := d.Feed.Stream(ctx, after, func(document *feed.Document) error {
 		c.Extend(feed.Heartbeat)
-		event := make([]byte, 0, len(document.Bytes())+256)
+		head := fmt.Sprintf("id: %s\ndata: ", document.Next())
 		if !begun {
 			begun = true
 			h := c.Header()
@@ -98,12 +98,14 @@ func (d Deps) stream(c *httpapi.Call, r *http.Request, after string) error {
 			c.WriteHeader(http.StatusOK)
 			// Half a second to a second and a half: who was cut off together comes
 			// back one by one.
-			event = fmt.Appendf(event, "retry: %d\n", 500+rand.IntN(1000))
+			head = fmt.Sprintf("retry: %d\n", 500+rand.IntN(1000)) + head
 		}
-		event = fmt.Appendf(event, "id: %s\ndata: ", document.Next())
-		event = append(event, document.Bytes()...)
-		if _, err := c.Write(append(event, "\n\n"...)); err != nil {
-			return err
+		// Piece by piece: each copy of a document would be held for as long as its
+		// reader takes.
+		for _, piece := range [][]byte{[]byte(head), document.Bytes(), []byte("\n\n")} {
+			if _, err := c.Write(piece); err != nil {
+				return err
+			}
 		}
 		return flusher.Flush()
 	})
