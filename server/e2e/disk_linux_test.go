@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"os"
 	"os/exec"
@@ -148,7 +149,10 @@ func (d *disk) fill(t *testing.T, until func() bool) (free func()) {
 }
 
 // breaks makes the file system read-only, as the kernel does where it finds
-// that the disk no longer keeps what it is given.
+// that the disk no longer keeps what it is given. A sync of a file that grows,
+// under way at that moment, may then be answered as done, and is lost: of ext4 in
+// Linux 6.18 it is, also to a program that does nothing else. What is tested with
+// it must have its room before.
 func (d *disk) breaks(t *testing.T) {
 	t.Helper()
 	device, err := command("findmnt", "-n", "-o", "SOURCE", d.dir)
@@ -158,6 +162,18 @@ func (d *disk) breaks(t *testing.T) {
 	if err != nil {
 		t.Skipf("the disk cannot be broken here: %v", err)
 	}
+}
+
+// forbid makes files read-only, also for whoever has them open.
+func forbid(t *testing.T, files ...string) (allow func()) {
+	t.Helper()
+	set := func(flag string) {
+		if out, err := command("chattr", append([]string{flag}, files...)...); err != nil {
+			t.Fatalf("chattr: %v: %s", err, out)
+		}
+	}
+	set("+i")
+	return func() { set("-i") }
 }
 
 // repair checks the disk and mounts it again. Nobody may hold a file of it.
@@ -186,25 +202,28 @@ func (c *cluster) unwritable(t testing.TB, s *tracked) {
 	client := newClient()
 	began := time.Now()
 	token, g := s.token(0)
-	o, body := c.ask(client, op{kind: opRefresh, client: 97, presented: g}, "POST", "/v1/refresh", "", wire.RefreshRequest{RefreshToken: token})
-	s.add(o)
-	if o.status != 503 || !bytes.Contains(body, []byte(`"server_busy"`)) {
-		t.Errorf("a refresh is answered %v: %s", o, body)
-	}
-	status, body, header, err := exchange(client, "POST", c.issuer+"/v1/login", "", wire.LoginRequest{Username: "user1", Password: clusterPassword})
-	if err != nil || status != 503 || header.Get("Retry-After") == "" {
-		t.Errorf("a log-in is answered %d, %v: %s", status, err, body)
+	s.add(op{kind: opRefresh, outcome: unknown, client: 97, presented: g, call: time.Since(c.began), ret: math.MaxInt64})
+	c.count(op{kind: opLogin, outcome: unknown})
+	for path, body := range map[string]any{
+		"/v1/refresh": wire.RefreshRequest{RefreshToken: token},
+		"/v1/login":   wire.LoginRequest{Username: "user1", Password: clusterPassword},
+	} {
+		status, answer, header, err := exchange(client, "POST", c.each()[0]+path, "", body)
+		if err != nil || status != 503 || !bytes.Contains(answer, []byte(`"server_busy"`)) || header.Get("Retry-After") == "" {
+			t.Errorf("%s is answered %d, %v: %s", path, status, err, answer)
+		}
 	}
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("two refusals took %v", took)
 	}
 }
 
-// A disk without room, and one that the kernel has made read-only, below the
-// file of one node and below the database of two: whoever asks is told that the
-// server is busy, the nodes say that they are not ready, and what was answered
-// stands. With room again they go on by themselves; a broken disk is repaired
-// and what ran on it is started again.
+// A disk without room below the file of one node and below the database of two;
+// a file that may no longer be written, and a disk below the database that the
+// kernel has made read-only: whoever asks is told that the server is busy, the
+// nodes say that they are not ready, and what was answered stands. The nodes go
+// on by themselves; the database on the broken disk is started again once that is
+// repaired.
 func TestFLT05DiskIsFullOrReadOnly(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -239,15 +258,19 @@ func TestFLT05DiskIsFullOrReadOnly(t *testing.T) {
 				}
 				began := time.Now()
 				free := func() {}
-				if tt.full {
+				switch {
+				case tt.full:
 					free = d.fill(t, func() bool {
 						if tt.postgres { // it keeps room for its log; hours of load use it up
 							exec.Command("psql", "-X", "-q", "-h", "127.0.0.1", "-p", fmt.Sprint(c.db.Port), "-U", "postgres", "-c", "SELECT pg_switch_wal()").Run()
 						}
 						return !c.ready(t)
 					})
-				} else {
+				case tt.postgres:
 					d.breaks(t)
+					within(t, 30*time.Second, func() bool { return !c.ready(t) })
+				default:
+					free = forbid(t, c.file, c.file+"-wal")
 					within(t, 30*time.Second, func() bool { return !c.ready(t) })
 				}
 				saw = max(saw, time.Since(began))
@@ -260,20 +283,13 @@ func TestFLT05DiskIsFullOrReadOnly(t *testing.T) {
 					// What is only read is answered.
 					want(t, 200, "GET", c.issuer+"/v1/me", probe.access, nil)
 				}
-				if !tt.full {
-					if tt.postgres {
-						c.db.Kill()
-					} else {
-						c.nodes[0].kill()
-					}
+				if tt.postgres && !tt.full {
+					c.db.Kill()
 					d.repair(t)
 				}
 				free()
 				began = time.Now()
-				switch {
-				case !tt.postgres && !tt.full:
-					c.startNode(t, 0)
-				case tt.postgres && (!tt.full || c.db.Down()):
+				if tt.postgres && c.db.Down() {
 					c.db.Start(t)
 				}
 				c.goesOn(t, 100)
