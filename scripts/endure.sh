@@ -5,6 +5,8 @@
 #   NODE_KILLS, POSTGRES_KILLS, REDIS_KILLS, CUTS
 #             of three nodes under load: nodes killed (default 1000), PostgreSQL killed (100), Redis killed and
 #             stopped (100), answers to commits lost (1000)
+#   DISKS     times each disk is filled and made read-only (default 20)
+#   FAILOVERS primaries that are killed, and their standbys promoted (default 20)
 #   HANG      how long the database hangs under load (default 30s)
 #   ROTATION  how long keys rotate under load (default 10m)
 #   EFFECTS   times each revoking act is measured (default 100)
@@ -16,7 +18,7 @@
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} HANG=${HANG:-30s}
+KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} DISKS=${DISKS:-20} FAILOVERS=${FAILOVERS:-20} HANG=${HANG:-30s}
 EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536} SWEEP=${SWEEP:-1000000}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -35,6 +37,11 @@ echo "== $NODE_KILLS nodes, $POSTGRES_KILLS times PostgreSQL and $REDIS_KILLS ti
 (cd server && JOTSMITH_NODE_KILLS=$NODE_KILLS JOTSMITH_POSTGRES_KILLS=$POSTGRES_KILLS JOTSMITH_REDIS_KILLS=$REDIS_KILLS JOTSMITH_HANG=$HANG JOTSMITH_CUTS=$CUTS \
 	go test -count 1 -timeout 6h -parallel 1 -v -run 'TestFLT01RFR06KillsOnThreeNodes|TestFLT05PostgresHangs|TestFLT05RedisIsLost|TestRFR04CutAfterCommit' ./e2e/) | tee "$log"
 row "faults on three nodes" "$(sed -n 's/^ *fault_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
+
+echo "== disks full and read-only $DISKS times each, $FAILOVERS primaries lost, clocks off"
+(cd server && JOTSMITH_DISKS=$DISKS JOTSMITH_FAILOVERS=$FAILOVERS \
+	go test -count 1 -timeout 6h -parallel 1 -v -run 'TestFLT05DiskIsFullOrReadOnly|TestFLT05PrimaryIsLost|TestFLT05ClockFiveMinutesOff|TestFLT07StandbyLagsBehind' ./e2e/) | tee "$log"
+row "disks, primaries and clocks" "$(sed -n 's/^ *\(disk\|clock\)_linux[a-z0-9_]*_test.go:[0-9]*: //p; s/^ *standby_test.go:[0-9]*: \([0-9]* primaries\)/\1/p' "$log" | paste -s -d ';')"
 
 echo "== revocation to refusal in another process"
 (cd server && go test -count 1 -v -run 'TestRevocationReachesAnotherProcess' ./e2e/) | tee "$log"
