@@ -113,7 +113,7 @@ const keyMargin = 10*time.Minute + oauth.MaxAge + 5*time.Minute
 const feedLife = time.Minute
 
 func newNode(c nodeConfig) *node {
-	n := &node{config: c, news: make(chan struct{}, 1), refreshes: new(session.Counts), minted: new(mint.Counts), traffic: new(metrics.Traffic)}
+	n := &node{config: c, news: make(chan struct{}, 1), swept: newSweeper(), refreshes: new(session.Counts), minted: new(mint.Counts), traffic: new(metrics.Traffic)}
 	n.stopping, n.unready = context.WithCancel(context.Background())
 	n.draining, n.drain = context.WithCancel(context.Background())
 	if c.Tracer != nil {

@@ -142,7 +142,7 @@ func (n *node) sources() *metrics.Sources {
 		Store: n.storeMetrics,
 		Sweep: func() metrics.Sweep {
 			st := n.swept.stats()
-			return metrics.Sweep{Deleted: map[string]int64{"fact": st.Facts, "session": st.Sessions}, Last: st.Last, Took: st.Took, Rows: st.Sizes}
+			return metrics.Sweep{Deleted: st.Deleted, Last: st.Last, Took: st.Took, Rows: st.Sizes}
 		},
 		Clock: func() (time.Duration, bool) {
 			now, err := n.store.Now()

@@ -37,7 +37,7 @@ type store interface {
 	Now() (time.Time, error)
 	Check(ctx context.Context) error
 	Committed() <-chan struct{}
-	Sweep(ctx context.Context, deadAfter time.Duration, limit int) (facts, sessions int, err error)
+	Sweep(ctx context.Context, deadAfter time.Duration, limit int) (deleted map[string]int, err error)
 	Sizes(ctx context.Context) (map[string]int64, error)
 	Close() error
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -32,16 +33,31 @@ type sweeper struct {
 
 // sweepStats are what a node has swept since it was started.
 type sweepStats struct {
-	Facts, Sessions int64
-	Last            time.Time        // when the last round ended, whole; zero before
-	Took            time.Duration    // the last round, pauses included
-	Sizes           map[string]int64 // rows of each table, when last counted
+	Deleted map[string]int64 // rows of each table
+	Last    time.Time        // when the last round ended, whole; zero before
+	Took    time.Duration    // the last round, pauses included
+	Sizes   map[string]int64 // rows of each table, when last counted
+}
+
+// newSweeper tells of every table from the beginning.
+func newSweeper() sweeper {
+	return sweeper{sweepStats: sweepStats{Deleted: map[string]int64{"fact": 0, "status_entry": 0, "session": 0}}}
 }
 
 func (s *sweeper) stats() sweepStats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sweepStats
+	now := s.sweepStats
+	now.Deleted = maps.Clone(s.Deleted)
+	return now
+}
+
+func (s *sweeper) count(deleted map[string]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for table, rows := range deleted {
+		s.Deleted[table] += int64(rows)
+	}
 }
 
 func (n *node) sweep(ctx context.Context) error {
@@ -69,14 +85,11 @@ func (n *node) sweep(ctx context.Context) error {
 func (n *node) sweepAll(ctx context.Context) error {
 	for {
 		start := time.Now()
-		facts, sessions, err := n.store.Sweep(ctx, deadAfter, sweepLimit)
-		if err != nil || facts+sessions == 0 {
+		deleted, err := n.store.Sweep(ctx, deadAfter, sweepLimit)
+		if err != nil || len(deleted) == 0 {
 			return err
 		}
-		n.swept.mu.Lock()
-		n.swept.Facts += int64(facts)
-		n.swept.Sessions += int64(sessions)
-		n.swept.mu.Unlock()
+		n.swept.count(deleted)
 		if err := pause(ctx, min(time.Since(start)*(sweepShare-1), sweepPause)); err != nil {
 			return err
 		}

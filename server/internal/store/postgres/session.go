@@ -272,33 +272,34 @@ func (s *Store) Sessions(ctx context.Context, holder account.ID, idle time.Durat
 
 // Sweep deletes, at most limit of each, the facts that have expired and the
 // sessions that ended or passed their absolute end longer than deadAfter ago.
-// It answers how many facts and how many sessions it deleted; a caller goes on
-// while that is not zero. What anybody holds is left to the next time, so that
-// it waits for nobody, and several nodes share the work.
-func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (facts, sessions int, err error) {
+// It answers how many rows of each table it deleted; a caller goes on while there
+// are any. What anybody holds is left to the next time, so that it waits for
+// nobody, and several nodes share the work.
+func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (deleted map[string]int, err error) {
 	err = s.do(ctx, func(t *tx) error {
-		facts, sessions = 0, 0
+		deleted = make(map[string]int)
 		dead := micros(t.now.Add(-deadAfter))
 		for _, step := range []struct {
-			deleted *int
-			query   string
-			before  int64
+			table, query string
+			before       int64
 		}{
-			{&facts, `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, micros(t.now)},
-			{&facts, `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, micros(t.now)},
-			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
-			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
+			{"fact", `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, micros(t.now)},
+			{"status_entry", `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, micros(t.now)},
+			{"session", `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
+			{"session", `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED)`, dead},
 		} {
 			gone, err := t.exec(step.query, step.before, max(limit, 0))
 			if err != nil {
 				return fmt.Errorf("sweeping: %w", err)
 			}
-			*step.deleted += int(gone)
+			if gone > 0 {
+				deleted[step.table] += int(gone)
+			}
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	return facts, sessions, nil
+	return deleted, nil
 }

@@ -184,8 +184,8 @@ func TestCLM05SweepAfterAJump(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.set(365 * 24 * time.Hour)
-	if n, m, err := s.Sweep(t.Context(), time.Hour, 100); err != nil || n+m != 0 {
-		t.Errorf("a year ahead at once: %d deleted, %v", n, err)
+	if deleted, err := s.Sweep(t.Context(), time.Hour, 100); err != nil || len(deleted) > 0 {
+		t.Errorf("a year ahead at once: %v deleted, %v", deleted, err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

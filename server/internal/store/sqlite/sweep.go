@@ -8,43 +8,44 @@ import (
 
 // Sweep deletes, at most limit of each, the facts that have expired and the
 // sessions that ended or passed their absolute end longer than deadAfter ago.
-// It answers how many facts and how many sessions it deleted; a caller goes on
-// while that is not zero. Small limits keep refreshes from waiting. An ended session is kept for
+// It answers how many rows of each table it deleted; a caller goes on while there
+// are any. Small limits keep refreshes from waiting. An ended session is kept for
 // deadAfter so that its tokens are told from forged ones.
 //
 // Where the wall clock has jumped ahead, time is counted as if it had not, until
 // the store is opened again: a clock that is set right afterwards must find the
 // revocations that stand.
-func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (facts, sessions int, err error) {
+func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (deleted map[string]int, err error) {
 	err = s.do(ctx, func(t *tx) error {
-		facts, sessions = 0, 0
+		deleted = make(map[string]int)
 		now := t.now.Add(-s.clock.doubted())
 		dead := micros(now.Add(-deadAfter))
 		for _, step := range []struct {
-			deleted *int
-			query   string
-			before  int64
+			table, query string
+			before       int64
 		}{
-			{&facts, `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= ? LIMIT ?)`, micros(now)},
-			{&facts, `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= ? LIMIT ?)`, micros(now)},
-			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?)`, dead},
-			{&sessions, `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? LIMIT ?)`, dead},
+			{"fact", `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= ? LIMIT ?)`, micros(now)},
+			{"status_entry", `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= ? LIMIT ?)`, micros(now)},
+			{"session", `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?)`, dead},
+			{"session", `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? LIMIT ?)`, dead},
 		} {
 			gone, err := t.exec(step.query, step.before, max(limit, 0))
 			if err != nil {
 				return fmt.Errorf("sweeping: %w", err)
 			}
-			*step.deleted += int(gone)
+			if gone > 0 {
+				deleted[step.table] += int(gone)
+			}
 		}
-		if facts+sessions > 0 {
+		if deleted["fact"]+deleted["session"] > 0 { // of the others nothing is remembered
 			t.touched.all = true
 		}
 		return nil
 	})
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
-	return facts, sessions, nil
+	return deleted, nil
 }
 
 // Sizes answers how many rows the tables that grow have. It counts them, a few

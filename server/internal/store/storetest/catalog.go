@@ -185,7 +185,7 @@ func testPublish(t *testing.T, open Opener) {
 	values, head := w.published(0)
 	check(t, "published", values, []string{"one", "never"})
 	check(t, "each in a position of its own", head, 3)
-	if _, _, err := w.Sweep(w.ctx, time.Hour, 10); err != nil {
+	if _, err := w.Sweep(w.ctx, time.Hour, 10); err != nil {
 		t.Error(err)
 	}
 	values, _ = w.published(0)

@@ -112,7 +112,7 @@ func testNoOldRow(t *testing.T, open Opener) {
 		_, err := w.EndSessions(w.ctx, session.Selection{ID: s.ID}, "log-out", event("session.end"))
 		check(t, "ending", err, nil)
 		w.row(s.ID)
-		_, _, err = w.Sweep(w.ctx, -time.Second, 100)
+		_, err = w.Sweep(w.ctx, -time.Second, 100)
 		check(t, "sweeping", err, nil)
 		if _, _, err := w.Session(w.ctx, s.ID); !errors.Is(err, fault.ErrNotFound) {
 			t.Errorf("after the sweep: %v", err)

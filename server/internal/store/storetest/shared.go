@@ -147,23 +147,23 @@ func testSweep(t *testing.T, open Opener) {
 	lasting := w.session(alice.ID, nil)
 	end(lasting.ID)
 
-	facts, sessions, err := w.Sweep(w.ctx, 2*time.Hour, 100)
+	deleted, err := w.Sweep(w.ctx, 2*time.Hour, 100)
 	check(t, "error", err, nil)
-	check(t, "only expired facts are old enough", []int{facts, sessions}, []int{5, 0})
-	facts, sessions, err = w.Sweep(w.ctx, 30*time.Minute, 100)
+	check(t, "only expired facts are old enough", deleted, map[string]int{"fact": 5})
+	deleted, err = w.Sweep(w.ctx, 30*time.Minute, 100)
 	check(t, "error", err, nil)
-	check(t, "the expired session", []int{facts, sessions}, []int{0, 1})
+	check(t, "the expired session", deleted, map[string]int{"session": 1})
 	if _, _, err := w.Session(w.ctx, expired.ID); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("the expired session: %v", err)
 	}
 	total := 0
 	for range 10 {
-		facts, sessions, err := w.Sweep(w.ctx, -time.Second, 2)
+		deleted, err := w.Sweep(w.ctx, -time.Second, 2)
 		check(t, "error", err, nil)
-		if facts > 2 || sessions > 4 {
-			t.Errorf("%d facts and %d sessions in one step, at most 2 of each kind", facts, sessions)
+		if deleted["fact"] > 2 || deleted["session"] > 4 {
+			t.Errorf("%v in one step, at most 2 of each kind", deleted)
 		}
-		total += facts + sessions
+		total += deleted["fact"] + deleted["session"]
 	}
 	check(t, "ended sessions, in small steps", total, 6)
 	for _, id := range append(over, lasting.ID) {

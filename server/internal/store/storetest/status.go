@@ -69,9 +69,9 @@ func testStatus(t *testing.T, open Opener) {
 	}
 
 	check(t, "error", w.SaveStatus(w.ctx, status.Entry{Slot: status.Slot{List: "old", Index: 1}, Token: "old", Expires: now.Add(-time.Second)}), nil)
-	if _, _, err := w.Sweep(w.ctx, time.Hour, 100); err != nil {
-		t.Fatal(err)
-	}
+	deleted, err := w.Sweep(w.ctx, time.Hour, 100)
+	check(t, "error", err, nil)
+	check(t, "deleted", deleted, map[string]int{"status_entry": 1})
 	if _, err := w.StatusList(w.ctx, "old"); !errors.Is(err, fault.ErrNotFound) {
 		t.Errorf("a list whose tokens have all expired: %v", err)
 	}

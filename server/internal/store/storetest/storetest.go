@@ -41,7 +41,7 @@ type Store interface {
 	Records(ctx context.Context, after int64, limit int) ([]audit.Record, int64, error)
 
 	// Sweep deletes expired facts and dead sessions, at most limit of each.
-	Sweep(ctx context.Context, deadAfter time.Duration, limit int) (facts, sessions int, err error)
+	Sweep(ctx context.Context, deadAfter time.Duration, limit int) (deleted map[string]int, err error)
 
 	// Sizes answers how many rows tables have, as well as the store knows.
 	Sizes(ctx context.Context) (map[string]int64, error)
