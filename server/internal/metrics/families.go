@@ -66,7 +66,7 @@ var families = []Metric{
 	{Name: "jotsmith_build_info", Type: "gauge", Help: "Always 1.", Labels: []string{"version"},
 		read: func(s *Sources, put func(Sample)) { put(Sample{Labels: []string{s.Version}, Value: 1}) }},
 
-	{Name: "jotsmith_http_requests_total", Type: "counter", Help: "Requests answered. No route: none matched. No class: the client had gone.", Labels: []string{"method", "route", "class"},
+	{Name: "jotsmith_http_requests_total", Type: "counter", Help: "Requests answered. No route: none matched. Class none: the client had gone.", Labels: []string{"method", "route", "class"},
 		read: func(s *Sources, put func(Sample)) {
 			s.Traffic.eachRoute(func(r *route) {
 				for i := range r.classes {

@@ -2,8 +2,8 @@
 // hash, to the queue before it, to the store. Whoever spends it notes it in the
 // record that the request's context carries; the log of slow requests and the
 // traces are made from that. It has the histogram of whoever counts how long
-// something takes, too. The package decides nothing and knows neither Prometheus nor OpenTelemetry (see metrics and
-// traces).
+// something takes, too. The package decides nothing and knows neither Prometheus
+// nor OpenTelemetry (see metrics and traces).
 package timing
 
 import (
