@@ -20,7 +20,7 @@ import (
 // holds each act that was answered, once.
 func TestADM06KillWhileChaining(t *testing.T) {
 	t.Parallel()
-	kills := 12
+	kills := 6
 	if testing.Short() {
 		kills = 3
 	}

@@ -116,7 +116,7 @@ func TestRFR01RacesAcrossNodes(t *testing.T) {
 // the store, or what they and it say to each other is held back.
 func TestRFR02RacesWithKillsAndPartitions(t *testing.T) {
 	t.Parallel()
-	rounds := sized(t, "JOTSMITH_RACES", 500) / 2
+	rounds := sized(t, "JOTSMITH_RACES", 500) / 5
 	c := startCluster(t, 3)
 	faults, busy := 0, make(chan struct{}, 1)
 	var over sync.WaitGroup

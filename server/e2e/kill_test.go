@@ -31,7 +31,7 @@ type chain struct {
 // Every answered refresh token works or has been properly succeeded; every
 // answered revocation stands. JOTSMITH_KILLS is the number of kills.
 func TestFLT01RFR06KillNine(t *testing.T) {
-	kills := 100
+	kills := 40
 	if s := os.Getenv("JOTSMITH_KILLS"); s != "" {
 		var err error
 		if kills, err = strconv.Atoi(s); err != nil {
