@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,39 @@ func TestFLT05PrimaryIsLost(t *testing.T) {
 		})
 	}
 	t.Logf("%d primaries killed and their standbys promoted: answers again at most %v after the kill; every answer is on the new primary", times, longest.Round(time.Millisecond))
+}
+
+// The standby that every commit waits for is away: nothing is answered that only
+// the primary has, the nodes say that they are not ready, and go on when it is
+// back.
+func TestFLT05StandbyIsAway(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("JOTSMITH_FAILOVERS") == "" {
+		t.Skip("takes half a minute; JOTSMITH_FAILOVERS=1 runs it")
+	}
+	c, _, way := startPair(t, 2, realtest.Synchronous)
+	l := c.startLoad(t, 8)
+	c.goesOn(t, 100)
+	probe := c.login(newClient())
+	if probe == nil {
+		t.Fatal("no log-in")
+	}
+	away := time.Now()
+	way.part()
+	within(t, 40*time.Second, func() bool { return !c.ready(t) })
+	saw := time.Since(away)
+	before := c.answers()
+	pass(5 * time.Second)
+	if n := c.answers() - before; n > 0 || c.ready(t) {
+		t.Errorf("%d answers while the standby is away", n)
+	}
+	way.join()
+	back := time.Now()
+	c.goesOn(t, 100)
+	again := time.Since(back)
+	l.end()
+	c.check(t)
+	t.Logf("a standby away: not ready after %v, a hundred answers %v after it was back: %s; every answer stands", saw.Round(time.Millisecond), again.Round(time.Millisecond), c.summary())
 }
 
 // Where no commit waits for the standby, what was answered last is lost with

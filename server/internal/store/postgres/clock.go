@@ -131,6 +131,7 @@ func (s *Store) follow() {
 		case <-s.clock.asks:
 		}
 		err := s.ask(s.over)
+		s.unwritten.Store(err != nil)
 		if (err != nil) != failing && s.over.Err() == nil {
 			failing = err != nil
 			s.log.Warn("reading the database's clock", "failing", failing, "error", err)

@@ -86,6 +86,7 @@ type Store struct {
 
 	seq       atomic.Int64 // of the last event that was recorded
 	renewed   atomic.Int64 // when the pool was, in nanoseconds since the epoch
+	unwritten atomic.Bool  // the last reading of the clock failed, which is a commit
 	stats     counters
 	committed chan struct{}
 	published chan struct{} // wakes tell
@@ -169,10 +170,19 @@ func (s *Store) Now() (time.Time, error) { return s.clock.now() }
 // committed, on whichever node. Several may share one wake-up.
 func (s *Store) Committed() <-chan struct{} { return s.committed }
 
-// Check says why the store cannot do its work now, if it cannot.
+// Check says why the store cannot do its work now, if it cannot. Where the last
+// reading of the clock failed, which is a commit, it makes another one, so that a
+// database that answers and does not commit, such as one that waits for a standby
+// which is away, is noticed, and one that commits again, too.
 func (s *Store) Check(ctx context.Context) error {
 	if _, err := s.Now(); err != nil {
 		return err
+	}
+	if s.unwritten.Load() {
+		if err := s.ask(ctx); err != nil {
+			return explain(err)
+		}
+		s.unwritten.Store(false)
 	}
 	return s.read(ctx, func(t *tx) error {
 		var readOnly string
