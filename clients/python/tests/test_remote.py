@@ -85,7 +85,8 @@ def test_the_last_good_set_stands_for_a_day() -> None:
     keys, clock = remote(site)
     key = keys.find("es256")
     assert key is not None
-    for fault in ({"fails": True}, {"fails": False, "keys": []}, {"keys": [{"kty": "oct", "k": "AA"}]}):
+    faults: list[dict[str, Any]] = [{"fails": True}, {"fails": False, "keys": []}, {"keys": [{"kty": "oct"}]}]
+    for fault in faults:
         site.headers["etag"] += "x"
         site.__dict__.update(fault)
         assert not keys.refresh() and keys.trusts(key)
@@ -146,12 +147,13 @@ def test_answers_are_bounded_and_not_followed(site: str) -> None:
 def test_metadata_of_another_issuer_or_origin_leads_nowhere(site: str) -> None:
     issuer = Issuer(site)
     try:
-        for metadata in (
+        wrong: list[dict[str, object]] = [
             {"issuer": site},
             {"issuer": site, "jwks_uri": "http://169.254.169.254/keys"},
             {"issuer": site, "jwks_uri": "file:///etc/passwd"},
             {"issuer": site, "jwks_uri": site + "@other/"},
-        ):
+        ]
+        for metadata in wrong:
             with pytest.raises(ValueError):
                 issuer._place(metadata, "jwks_uri")
         with pytest.raises(TimeoutError, match="is it running"):
