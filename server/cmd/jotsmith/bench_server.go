@@ -19,6 +19,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/jotsmith/jotsmith/client"
 	"github.com/jotsmith/jotsmith/server/internal/catalog"
 	"github.com/jotsmith/jotsmith/server/internal/load"
 	"github.com/jotsmith/jotsmith/wire"
@@ -168,14 +169,15 @@ func readReady(log io.Reader) (issuer string, err error) {
 	return "", errors.New("the server that was started has ended: " + string(last))
 }
 
-// logInAt logs in the operator, and keeps that in memory only.
+// logInAt logs in the operator for as long as this takes, and keeps that in
+// memory only.
 func logInAt(ctx context.Context, base, password string) (*remote, error) {
-	r := &remote{base: base, http: newHTTPClient()}
-	var tokens wire.TokenResponse
-	err := r.do(ctx, "POST", "/v1/login", wire.LoginRequest{Username: benchOperator, Password: password, Audience: catalog.AdminAudience(base)}, &tokens)
+	in, err := newClient(base, catalog.AdminAudience(base), new(client.Memory))
 	if err != nil {
-		return nil, fmt.Errorf("logging in: %w", err)
+		return nil, err
 	}
-	r.token = tokens.AccessToken
-	return r, nil
+	if _, err := in.Login(ctx, benchOperator, password); err != nil {
+		return nil, fmt.Errorf("logging in: %w", told(base, err))
+	}
+	return &remote{base: base, http: newHTTPClient(), login: in}, nil
 }

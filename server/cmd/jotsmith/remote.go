@@ -34,8 +34,7 @@ const targetHelp = "These commands act on a running server (--server), or on the
 // commands see no difference.
 type remote struct {
 	base  string
-	login *client.Client // has the token for each call; nil where there is none, or one that lives long enough
-	token string
+	login *client.Client // has the token for each call; nil where none is needed
 	http  *http.Client
 	node  *node // of this process; nil for a running server
 }
@@ -196,16 +195,12 @@ func (r *remote) ask(ctx context.Context, method, path, mediaType string, body [
 		req.Header.Set("Content-Type", mediaType)
 	}
 	req.Header.Set("User-Agent", userAgent)
-	token := r.token
 	if r.login != nil {
 		t, err := r.login.Token(ctx) // renewed, as in a long export
 		if err != nil {
 			return nil, told(r.base, err)
 		}
-		token = t.AccessToken
-	}
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Authorization", "Bearer "+t.AccessToken)
 	}
 	resp, err := r.http.Do(req)
 	if err != nil {

@@ -119,7 +119,7 @@ func TestRemoteFollowsNoRedirect(t *testing.T) {
 	defer other.Close()
 	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
 	defer s.Close()
-	r := &remote{base: s.URL, token: "secret", http: newHTTPClient()}
+	r := &remote{base: s.URL, http: newHTTPClient()}
 	if err := r.do(t.Context(), "GET", "/v1/admin/keys", nil, nil); err == nil {
 		t.Error("a redirect was taken for an answer")
 	}
