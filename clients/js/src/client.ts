@@ -60,7 +60,7 @@ export function createClient(config: ClientConfig): Client {
     (timer as { unref?: () => void }).unref?.(); // Node
   }
 
-  function enter(answer: TokenAnswer, since: Access["since"], age = 0) {
+  function enter(answer: TokenAnswer, since: Access["since"]) {
     const was = session;
     const claims = claimsOf(answer.access_token);
     const next: Session = {
@@ -69,7 +69,7 @@ export function createClient(config: ClientConfig): Client {
       roles: claims.roles ?? [],
       scope: answer.scope?.split(" ") ?? [],
     };
-    access = { token: answer.access_token, life: answer.expires_in * 1000 - age, since };
+    access = { token: answer.access_token, life: answer.expires_in * 1000, since };
     used = false;
     pause = undefined;
     schedule();
@@ -120,9 +120,10 @@ export function createClient(config: ClientConfig): Client {
     if ((!shared && !same) || answer.session_id === over) return; // a session of that tab alone, or left
     // A tab that slept gets its messages late.
     const age = message.age + Math.max(0, Date.now() - message.at);
-    if (same && answer.expires_in * 1000 - age <= left()) return;
+    if (access && age >= elapsed(access.since)) return; // ours is newer
     if (answer.refresh_token) store.set("refresh", answer.refresh_token);
-    enter(answer, moment(), age);
+    const { steady, wall } = moment();
+    enter(answer, { steady: steady - age, wall: wall - age });
   }
 
   function renew(because?: string): Promise<void> {
