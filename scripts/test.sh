@@ -65,7 +65,6 @@ for packages in clients/js server/e2e/interop server/e2e/browser examples/expres
 	fi
 done
 
-
 # Built before the examples that use it are run.
 if [ -e clients/js/node_modules/.installed ]; then
 	say "JavaScript client"
