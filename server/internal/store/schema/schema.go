@@ -73,11 +73,12 @@ func Takes(steps []Step) (sum time.Duration) {
 
 var (
 	comment = regexp.MustCompile(`(?m)--.*$`)
-	creates = regexp.MustCompile(`(?i)^CREATE TABLE (\w+)`)
+	creates = regexp.MustCompile(`(?i)^CREATE TABLE (\w+) ?\(`)
 	indexes = regexp.MustCompile(`(?i)^CREATE (?:UNIQUE )?INDEX \w+ ON (\w+)`)
 	extends = regexp.MustCompile(`(?i)^ALTER TABLE (\w+) ADD COLUMN (.+)`)
 	fills   = regexp.MustCompile(`(?i)^INSERT INTO (\w+)`)
 	others  = regexp.MustCompile(`(?i)^(?:ALTER TABLE|DROP TABLE|UPDATE|DELETE FROM|CREATE \w* ?INDEX .* ON) (\w+)`)
+	checks  = regexp.MustCompile(`CHECK \((?:[^()]|\([^()]*\))*\)`) // in upper case
 	spaces  = regexp.MustCompile(`\s+`)
 )
 
@@ -136,10 +137,10 @@ func effects(text string, made map[string]bool) (all []Effect) {
 
 // optional says whether rows can be written without a column of that
 // definition, and those that stand need not be touched: its default is a
-// constant, and nothing else refers to it.
+// constant, nothing else refers to it, and nothing else is done with it.
 func optional(column string) bool {
-	column = strings.ToUpper(column)
-	if strings.Contains(column, "UNIQUE") || strings.Contains(column, "PRIMARY") || strings.Contains(column, "REFERENCES") || strings.Contains(column, "()") {
+	column = checks.ReplaceAllString(strings.ToUpper(column), "")
+	if strings.Contains(column, "UNIQUE") || strings.Contains(column, "PRIMARY") || strings.Contains(column, "REFERENCES") || strings.ContainsAny(column, "(,") {
 		return false
 	}
 	return strings.Contains(column, " DEFAULT ") || !strings.Contains(column, "NOT NULL")
