@@ -111,6 +111,7 @@ func TestClientInBrowser(t *testing.T) {
 		}
 		Call                  clientAnswer
 		Script                struct{ Cookie, Kept, Client string }
+		Cookies               []string
 		Tabs                  struct{ Same bool }
 		TenAtOnce, BareAtOnce clientAnswers
 		BareLoad              struct{ Answers []bool }
@@ -120,6 +121,7 @@ func TestClientInBrowser(t *testing.T) {
 			Answers []clientAnswer
 		}
 		Online      []clientAnswer
+		Until       []string
 		Ends, Again map[string]any
 		LoggedOut   []string
 		AfterReload string
@@ -144,6 +146,7 @@ func TestClientInBrowser(t *testing.T) {
 		"call":                             {got.Call, clientAnswer{Status: 200}},
 		"cookies that script reads":        {got.Script.Cookie, ""},
 		"storages that script reads":       {got.Script.Kept, "[{},{},[],[]]"},
+		"the cookie that it does not read": {got.Cookies, []string{"true Strict /v1/refresh true"}},
 		"tabs are of one session":          {got.Tabs.Same, true},
 		"ten tabs call":                    {got.TenAtOnce.Answers, fine},
 		"ten bare tabs load":               {got.BareLoad.Answers, []bool{true}},
@@ -153,6 +156,7 @@ func TestClientInBrowser(t *testing.T) {
 		"call offline":                     {got.Offline.Answers, []clientAnswer{{0, "network"}}},
 		"session while offline":            {got.Offline.Same, true},
 		"call online again":                {got.Online, fine},
+		"events until the log-out":         {got.Until, []string{"signed-in"}},
 		"log out":                          {len(got.Ends), 0},
 		"told to all tabs":                 {got.LoggedOut, []string{"signed-out"}},
 		"reloaded after the log-out":       {got.AfterReload, "nobody"},

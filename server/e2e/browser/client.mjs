@@ -66,6 +66,7 @@ try {
     kept: JSON.stringify([{ ...localStorage }, { ...sessionStorage }, await cookieStore.getAll(), await indexedDB.databases()]),
     client: JSON.stringify(window.page.client),
   }));
+  steps.cookies = (await context.cookies()).filter((c) => c.name.endsWith("refresh")).map((c) => [c.httpOnly, c.sameSite, c.path, token.test(c.value)].join(" "));
   await first.evaluate((url) => window.page.client.fetch(url).catch(() => {}), task.stranger + "/");
   lap("log in");
 
@@ -108,6 +109,7 @@ try {
   steps.offline = { answers: distinct(await all(tabs.slice(0, 3), (p) => call(p))), same: (await all(tabs, who)).every((x) => x === id) };
   await context.setOffline(false);
   steps.online = distinct(await all(tabs, (p) => call(p)));
+  steps.until = distinct((await all(tabs, (p) => p.evaluate(() => window.page.events))).flat());
   lap("offline");
 
   steps.ends = await first.evaluate(() => window.page.logout());
@@ -129,7 +131,7 @@ try {
   await all(tabs, (p) => p.waitForFunction(() => window.page.client.current === null));
   if (task.screenshots) await tabs[2].screenshot({ path: task.screenshots + "/ended.png" });
   steps.errors = (await all(tabs, (p) => p.evaluate(() => window.page.errors))).flat().filter((text) => token.test(text));
-  for (const p of tabs) said.push("history: " + p.url());
+  for (const p of tabs) said.push("history: " + p.url() + await p.evaluate(() => JSON.stringify(history.state) + name + document.title));
   await context.close();
   lap("operator");
 
