@@ -13,6 +13,7 @@ const browser = await chromium.launch({
 const steps = { seconds: {} };
 const said = []; // whatever could have a token in it and must not
 const strayed = []; // requests that had one and should not
+const refused = []; // renewals, and when
 let refreshes = 0;
 const began = Date.now();
 const token = /eyJ[\w-]{8,}|js[rd]_[\w-]{8,}/;
@@ -27,6 +28,9 @@ const watched = async (init) => {
     said.push("url: " + r.url(), "referrer: " + (r.headers().referer ?? ""));
     if (r.headers().authorization && ![task.issuer, task.api].includes(new URL(r.url()).origin)) strayed.push(r.url());
     if (r.method() === "POST" && r.url() === task.issuer + "/v1/refresh") refreshes++;
+  });
+  context.on("response", (r) => {
+    if (r.url() === task.issuer + "/v1/refresh" && r.status() !== 200) refused.push(`${r.status()} after ${Date.now() - began} ms`);
   });
   return context;
 };
@@ -84,6 +88,7 @@ try {
     await p.waitForSelector("html[data-ready]");
     return (await who(p)) === id;
   }));
+  if (!steps.bareLoad.answers.every(Boolean)) throw new Error("tabs without locks were signed out; refused: " + refused.join(", "));
   await expiry();
   steps.bareAtOnce = await counted(() => all(tabs, (p) => call(p)));
   await all(tabs, async (p) => {
