@@ -53,6 +53,7 @@ type Follower struct {
 	// Of Run alone:
 	newest time.Time // the latest IssuedAt accepted
 	resync bool      // ask for a snapshot
+	known  Cursor    // how far the feed was known to the end
 	loaded bool      // ready is closed
 	failed int       // in a row
 }
@@ -243,15 +244,17 @@ func (f *Follower) apply(d *Document, asked Cursor, spoken time.Duration) (moved
 	// be taken for news of today.
 	case d.IssuedAt.Before(f.newest.Add(-maxDrift)):
 		return false, fmt.Errorf("feed refused: issued %v before one already accepted", f.newest.Sub(d.IssuedAt))
+	case !d.Snapshot && asked == (Cursor{}):
+		return false, errors.New("feed refused: a delta was answered where a snapshot was asked for")
 	case !d.Snapshot && (d.Epoch != at.Epoch || d.From != at.Position):
-		if asked == (Cursor{}) {
-			return false, errors.New("feed refused: a delta was answered where a snapshot was asked for")
-		}
 		f.c.Log.Info("delta does not fit, taking a snapshot", "at", at.String(), "from", Cursor{d.Epoch, d.From}.String())
 		f.resync = true
 		return true, nil
-	case d.Snapshot && d.Epoch == at.Epoch && d.To < at.Position:
-		return false, fmt.Errorf("feed refused: a snapshot at %d, but %d is already known: the issuer's store is behind", d.To, at.Position)
+	case !d.More && d.Epoch == f.known.Epoch && d.To < f.known.Position:
+		// A store that was restored from a copy counts its positions again from
+		// there, and what it says at one that is known already would be missed.
+		f.resync = true
+		return false, fmt.Errorf("feed refused: it ends at %d, but %d is already known: the issuer's store is behind", d.To, f.known.Position)
 	}
 	// Facts are only ever added: within an epoch a snapshot holds all that
 	// stands, and across epochs what was known before keeps standing.
@@ -272,6 +275,9 @@ func (f *Follower) apply(d *Document, asked Cursor, spoken time.Duration) (moved
 	}
 	if d.IssuedAt.After(f.newest) {
 		f.newest = d.IssuedAt
+	}
+	if !d.More {
+		f.known = next
 	}
 	if !d.More && !f.loaded {
 		f.loaded = true

@@ -43,6 +43,7 @@ export class Follower implements Revocations {
   #newest = 0; // the latest time of issue that was accepted
   #full = false;
   #resync = false;
+  #known: { epoch: string; position: number } | undefined; // how far the feed was known to the end
   #failed = 0; // in a row
   #error: unknown;
   #loaded!: () => void;
@@ -133,13 +134,17 @@ export class Follower implements Revocations {
     // Any signature stays good for a while, so a copy of an old answer must not
     // be taken for news of today.
     if (d.issuedAt < this.#newest - maxDrift) throw new Error("feed refused: issued before one that was accepted");
+    if (!d.snapshot && !delta) throw new Error("feed refused: a delta was answered where a snapshot was asked for");
     if (!d.snapshot && (d.epoch !== at?.epoch || d.from !== at.position)) {
-      if (!delta) throw new Error("feed refused: a delta was answered where a snapshot was asked for");
       this.#resync = true;
       return true;
     }
-    if (d.snapshot && d.epoch === at?.epoch && d.to < at.position)
-      throw new Error("feed refused: a snapshot from before what is known: the issuer's store is behind");
+    if (!d.more && d.epoch === this.#known?.epoch && d.to < this.#known.position) {
+      // A store that was restored from a copy counts its positions again from
+      // there, and what it says at one that is known already would be missed.
+      this.#resync = true;
+      throw new Error("feed refused: it ends before what is known: the issuer's store is behind");
+    }
     // Facts are only ever added: within an epoch a snapshot holds all that stands,
     // and across epochs what was known keeps standing. A fact ends when tokens do
     // by the issuer's clock; by this one, which may be behind, they end later.
@@ -153,7 +158,10 @@ export class Follower implements Revocations {
     // A part of the feed does not confirm what its other parts say.
     if (!d.more && (moved || d.issuedAt > this.#newest)) this.#seen = spoken;
     this.#newest = Math.max(this.#newest, d.issuedAt);
-    if (!d.more) this.#loaded();
+    if (!d.more) {
+      this.#known = this.#at;
+      this.#loaded();
+    }
     return moved;
   }
 }

@@ -131,6 +131,7 @@ class Follower:
         self._seen: float | None = None  # when the feed was last confirmed
         self._full = self._resync = False
         self._epoch, self._position = "", 0
+        self._known = ("", 0)  # how far the feed was known to the end
         self._newest = 0  # the latest iat that was accepted
         self._failed = 0  # in a row
         self._stop = threading.Event()
@@ -220,13 +221,15 @@ class Follower:
         # be taken for news of today.
         if issued < self._newest - _MAX_DRIFT:
             raise ValueError("feed refused: issued before one that was accepted")
-        here = (epoch, start) == (self._epoch, self._position)
-        if not snapshot and not here:
-            if not asked_snapshot:
-                self._resync = True
-                return True
+        if not snapshot and asked_snapshot:
             raise ValueError("feed refused: a delta was answered where a snapshot was asked for")
-        if snapshot and epoch == self._epoch and to < self._position:
+        if not snapshot and (epoch, start) != (self._epoch, self._position):
+            self._resync = True
+            return True
+        if not more and epoch == self._known[0] and to < self._known[1]:
+            # A store that was restored from a copy counts its positions again from
+            # there, and what it says at one that is known already would be missed.
+            self._resync = True
             raise ValueError("feed refused: the issuer's store is behind what is known")
         # Facts are only ever added. One ends when tokens do by the issuer's clock;
         # by this machine's own, which may be behind by the leeway, they end later.
@@ -240,6 +243,8 @@ class Follower:
         if not more and (moved or issued > self._newest):
             self._seen = spoken
         self._newest = max(self._newest, issued)
+        if not more:
+            self._known = (epoch, to)
         if not more and not self.ready.is_set():
             _log.info("revocations loaded, %d facts", len(self))
             self.ready.set()
