@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"time"
 
@@ -34,11 +35,13 @@ func (p *replays) Use(ctx context.Context, id [32]byte, now, until time.Time) er
 	}
 	key := p.redis.key("used", hex.EncodeToString(id[:]))
 	life := max(0, until.Sub(now)) + time.Second // also where Redis's clock is a little faster
-	first := true
+	first, mine := true, rand.Text()
 	p.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
-		err := c.Do(ctx, c.B().Set().Key(key).Value("").Nx().PxMilliseconds(life.Milliseconds()).Build()).Error()
+		err := c.Do(ctx, c.B().Set().Key(key).Value(mine).Nx().PxMilliseconds(life.Milliseconds()).Build()).Error()
 		if rueidis.IsRedisNil(err) {
-			first, err = false, nil
+			// Asked a second time, it may be this very use that stands there.
+			used, _ := c.Do(ctx, c.B().Get().Key(key).Build()).ToString()
+			first, err = used == mine, nil
 		}
 		return err
 	})
