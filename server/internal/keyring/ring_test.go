@@ -164,7 +164,7 @@ func TestLeaseExpiryStopsSigning(t *testing.T) {
 		m.mu.Lock()
 		m.broken = nil
 		m.mu.Unlock()
-		time.Sleep(time.Second) // far less than a poll
+		time.Sleep(2 * time.Second) // far less than a poll
 		if _, err := r.Signer(keyring.Access, jwk.ES256); err != nil {
 			t.Errorf("once the store is back: %v", err)
 		}
