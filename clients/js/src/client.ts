@@ -260,14 +260,21 @@ export function createClient(config: ClientConfig): Client {
     async logout({ everywhere, signal } = {}) {
       if (everywhere || !cookies) await restore(signal);
       const bearer = access?.token;
+      const depart = () => {
+        const id = session?.id;
+        leave("signed-out");
+        tabs.send({ is: "out", id } satisfies Message);
+      };
       if (everywhere && session) {
         const value = await authorization(issuer, { signal });
-        await post("/v1/logout-all", undefined, { signal, bearer: value?.slice("Bearer ".length) });
+        await tabs.turn(async () => { // a renewal meanwhile would find the session expired
+          await post("/v1/logout-all", undefined, { signal, bearer: value?.slice("Bearer ".length) });
+          depart();
+        });
+        return;
       }
-      const id = session?.id;
       if (cookies && inBrowser && !everywhere) store.set("ending", "1");
-      leave("signed-out");
-      tabs.send({ is: "out", id } satisfies Message);
+      depart();
       if (everywhere) return;
       await tabs.turn(async () => {
         if (cookies) {

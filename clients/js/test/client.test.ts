@@ -309,6 +309,21 @@ describe("end", () => {
     await done(client.logout({ everywhere: true }));
     expect(client.current).toBeNull();
   });
+  test("everywhere: no renewal meanwhile finds the session expired", async () => {
+    const client = await signedIn();
+    const events: string[] = [];
+    for (const event of ["signed-out", "expired"] as const) client.on(event, () => events.push(event));
+    await done(client.fetch(api));
+    await pass(835_000);
+    let answer!: (r: Response) => void;
+    script.answer("/v1/logout-all", new Promise<Response>((go) => { answer = go; }));
+    const out = client.logout({ everywhere: true });
+    await pass(10_000); // now the timer renews
+    expect(script.count("/v1/refresh")).toBe(0);
+    answer(new Response(null, { status: 204 }));
+    await done(out);
+    expect([script.count("/v1/refresh"), events]).toEqual([0, ["signed-out"]]);
+  });
   test("a renewal that is answered after the log-out brings nobody back", async () => {
     const client = await signedIn();
     await pass(900_000);
