@@ -38,8 +38,8 @@ func TestReactExample(t *testing.T) {
 	browser := chromiumPath(t)
 	if _, err := os.Stat("../../clients/js/dist"); err != nil {
 		if _, err := os.Stat("../../clients/js/dist/react.js"); err != nil {
-		lacks(t, "the built JavaScript client: run npm run setup in examples/react")
-	}
+			lacks(t, "the built JavaScript client: run npm run setup in examples/react")
+		}
 	}
 	t.Run("checks", func(t *testing.T) {
 		t.Parallel()
