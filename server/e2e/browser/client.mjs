@@ -51,7 +51,10 @@ const counted = async (work) => {
   const answers = distinct(await work());
   return { answers, refreshes };
 };
-const lap = (name) => { steps.seconds[name] = Math.round((Date.now() - began) / 100) / 10; };
+const lap = (name) => {
+  steps.seconds[name] = Math.round((Date.now() - began) / 100) / 10;
+  console.error(`${name}: ${steps.seconds[name]} s`); // shown where a later step fails
+};
 
 try {
   const context = await watched();
