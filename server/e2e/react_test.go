@@ -36,10 +36,8 @@ func inReactApp(t *testing.T, env []string, name string, args ...string) {
 func TestReactExample(t *testing.T) {
 	t.Parallel()
 	browser := chromiumPath(t)
-	if _, err := os.Stat("../../clients/js/dist"); err != nil {
-		if _, err := os.Stat("../../clients/js/dist/react.js"); err != nil {
-			lacks(t, "the built JavaScript client: run npm run setup in examples/react")
-		}
+	if _, err := os.Stat("../../clients/js/dist/react.js"); err != nil {
+		lacks(t, "the built JavaScript client: run npm run setup in examples/react")
 	}
 	t.Run("checks", func(t *testing.T) {
 		t.Parallel()
