@@ -95,7 +95,7 @@ scripts/test-python.sh
 # detector all of the server takes several times as long: here it sees what many
 # do at once, and all of it in make endure.
 say "server, the command, and the built binary from end to end"
-(cd server && go test -shuffle=on -timeout 10m ./...)
+(cd server && go test -shuffle=on -timeout 10m -parallel 4 ./...)
 say "server, under the race detector"
 (cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./internal/{app,catalog,session})
 
