@@ -102,7 +102,7 @@ func (i *testIssuer) end(session string) {
 func (i *testIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	i.requests.Add(1)
 	i.mu.Lock()
-	down := i.down
+	down, change := i.down, i.change
 	i.mu.Unlock()
 	if down {
 		w.WriteHeader(http.StatusBadGateway)
@@ -111,8 +111,8 @@ func (i *testIssuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.URL.Path {
 	case wire.PathMetadata:
 		m := wire.Metadata{Issuer: i.url, JWKSURI: i.url + "/keys", RevocationsURI: i.url + "/feed", RevocationsJWKSURI: i.url + "/feed-keys"}
-		if i.change != nil {
-			i.change(&m)
+		if change != nil {
+			change(&m)
 		}
 		writeJSON(w, m)
 	case "/keys":
