@@ -82,26 +82,13 @@ func TestBrowserLogsInByCookie(t *testing.T) {
 		}))
 	}
 
-	task, err := json.Marshal(map[string]string{
+	printed := inChromium(t, "cookies.mjs", map[string]any{
 		"chromium": browser, "issuer": issuer, "app": appOrigin + "/",
 		"stranger":  "http://localhost:" + portOf(stranger.Addr().String()) + "/",
 		"otherSite": "http://127.0.0.1:" + portOf(stranger.Addr().String()) + "/",
 		"username":  "ada", "password": "correct horse battery",
 		"screenshot": os.Getenv("JOTSMITH_E2E_SCREENSHOT"),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	running, stop := context.WithTimeout(t.Context(), 90*time.Second)
-	defer stop()
-	cmd := exec.CommandContext(running, "node", "cookies.mjs", string(task))
-	cmd.Dir = "browser"
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	printed, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &stderr)
-	}
 	var got struct {
 		Login, Call, Expired, Refresh, CallAgain, RefreshAfterReload, Logout, RefreshAfter shownStep
 		Kept, KeptByStranger, KeptAfter                                                    []keptCookie
@@ -205,4 +192,25 @@ func serveOn(t *testing.T, l net.Listener, h http.Handler) {
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second}
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
+}
+
+// inChromium runs a script of browser/ on a task and answers what it prints.
+func inChromium(t *testing.T, script string, task map[string]any) []byte {
+	t.Helper()
+	text, err := json.Marshal(task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer stop()
+	cmd := exec.CommandContext(running, "node", script, string(text))
+	cmd.Dir = "browser"
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	printed, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	t.Logf("%s", printed)
+	return printed
 }

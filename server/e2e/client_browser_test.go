@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -84,26 +83,12 @@ func TestClientInBrowser(t *testing.T) {
 		}
 	}))
 
-	task, err := json.Marshal(map[string]any{
+	printed := inChromium(t, "client.mjs", map[string]any{
 		"chromium": browser, "issuer": issuer, "app": appOrigin, "api": apiOrigin, "life": 2,
 		"stranger": "http://localhost:" + portOf(stranger.Addr().String()),
 		"username": "ada", "admin": "root", "password": "correct horse battery",
 		"screenshots": os.Getenv("JOTSMITH_E2E_SCREENSHOTS"),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer stop()
-	cmd := exec.CommandContext(running, "node", "client.mjs", string(task))
-	cmd.Dir = "browser"
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	printed, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &stderr)
-	}
-	t.Logf("%s", printed)
 	var got struct {
 		Stranger struct {
 			Who         string

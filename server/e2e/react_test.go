@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"os"
@@ -11,7 +10,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
 
 const reactApp = "../../examples/react"
@@ -73,25 +71,11 @@ func TestReactExample(t *testing.T) {
 	people := func(name string) map[string]string {
 		return map[string]string{"username": name, "password": dev.password(t, name)}
 	}
-	task, err := json.Marshal(map[string]any{
+	printed := inChromium(t, "react.mjs", map[string]any{
 		"chromium": browser, "issuer": dev.Issuer, "page": page, "life": life,
 		"ada": people("ada"), "vic": people("vic"),
 		"screenshots": os.Getenv("JOTSMITH_E2E_SCREENSHOTS"),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	running, stop := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer stop()
-	cmd := exec.CommandContext(running, "node", "react.mjs", string(task))
-	cmd.Dir = "browser"
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	printed, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, &stderr)
-	}
-	t.Logf("%s", printed)
 	var got struct {
 		Wrong    string
 		Keyboard struct {
