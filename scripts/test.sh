@@ -92,11 +92,8 @@ say "Python client"
 scripts/test-python.sh
 
 # The promises are tested on the binary as users run it. Under the race
-# detector all of the server takes several times as long: here it sees what many
-# do at once, and all of it in make endure.
+# detector the server takes several times as long: make endure does that.
 say "server, the command, and the built binary from end to end"
 (cd server && go test -shuffle=on -timeout 10m -parallel 4 ./...)
-say "server, under the race detector"
-(cd server && CGO_ENABLED=1 go test -race -shuffle=on -timeout 10m ./internal/{app,catalog,session})
 
 say "all tests passed"
