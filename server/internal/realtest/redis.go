@@ -21,6 +21,7 @@ type Redis struct {
 	Port int
 
 	dir  string
+	port string // the argument before Port
 	args []string
 	cmd  *exec.Cmd
 }
@@ -29,6 +30,11 @@ type Redis struct {
 // "secret". It ends with the test.
 func StartRedis(t testing.TB, args ...string) *Redis {
 	t.Helper()
+	return startRedis(t, "--port", args)
+}
+
+func startRedis(t testing.TB, listen string, args []string) *Redis {
+	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		missing(t, "Redis", "redis-server")
 	}
@@ -36,7 +42,7 @@ func StartRedis(t testing.TB, args ...string) *Redis {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Redis{Port: port, dir: t.TempDir(), args: args}
+	r := &Redis{Port: port, dir: t.TempDir(), port: listen, args: args}
 	t.Cleanup(r.Kill)
 	r.Start(t)
 	return r
@@ -82,7 +88,7 @@ func (r *Redis) Start(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	r.cmd = exec.Command("redis-server", append([]string{"--port", strconv.Itoa(r.Port), "--bind", "127.0.0.1",
+	r.cmd = exec.Command("redis-server", append([]string{r.port, strconv.Itoa(r.Port), "--bind", "127.0.0.1",
 		"--dir", r.dir, "--save", "", "--appendonly", "no", "--daemonize", "no"}, r.args...)...)
 	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	r.cmd.Stdout, r.cmd.Stderr = log, log

@@ -176,7 +176,7 @@ func (r *Redis) connect() error {
 	if r.client.Load() == nil {
 		c, err := rueidis.NewClient(r.option)
 		if err != nil {
-			return err
+			return advise(err)
 		}
 		r.client.Store(&c)
 	}

@@ -2,9 +2,12 @@ package shared
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 
@@ -13,12 +16,16 @@ import (
 
 // errURL repeats nothing of the URL, which may hold a password.
 var errURL = errors.New("the URL of shared state must be such as redis://cache.example.com:6379, rediss:// with TLS; " +
-	"with USER:PASSWORD@ before the host, a number after / for another database, and ?addr=HOST:PORT&addr=HOST:PORT for more nodes of a Redis Cluster")
+	"with USER:PASSWORD@ before the host, a number after / for another database, ?addr=HOST:PORT&addr=HOST:PORT for more nodes of a Redis Cluster, " +
+	"and with TLS sslrootcert=PATH for an authority of your own, sslcert=PATH&sslkey=PATH for a certificate of this client")
 
 // ParseURL reads redis://[USER:PASSWORD@]HOST[:PORT][/NUMBER], with
 // ?addr=HOST:PORT for each further node of a Redis Cluster, and rediss:// for
-// the same with TLS, whose certificates those that the system trusts must have
-// issued for each host. Nothing else: what weakens TLS does not exist.
+// the same with TLS. Certificates have to be those of each host, issued by an
+// authority that the system trusts or, with sslrootcert=PATH, by one in that file
+// alone; with sslcert=PATH and sslkey=PATH the client shows its own. The names are
+// those of PostgreSQL's URLs, and the files are PEM. Nothing else: what weakens
+// TLS does not exist.
 func ParseURL(s string) (rueidis.ClientOption, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "redis" && u.Scheme != "rediss" || u.Hostname() == "" || u.Fragment != "" {
@@ -34,13 +41,19 @@ func ParseURL(s string) (rueidis.ClientOption, error) {
 		ReadBufferEachConn:  64 << 10,
 		WriteBufferEachConn: 64 << 10,
 	}
-	addrs := []string{u.Host}
-	for key, values := range u.Query() {
-		if key != "addr" {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return rueidis.ClientOption{}, errURL
+	}
+	for key, values := range query {
+		switch {
+		case key == "addr":
+		case (key == "sslrootcert" || key == "sslcert" || key == "sslkey") && u.Scheme == "rediss" && len(values) == 1 && values[0] != "":
+		default:
 			return rueidis.ClientOption{}, errURL
 		}
-		addrs = append(addrs, values...)
 	}
+	addrs := append([]string{u.Host}, query["addr"]...)
 	for _, a := range addrs {
 		host, port, err := net.SplitHostPort(a)
 		if err != nil {
@@ -59,13 +72,59 @@ func ParseURL(s string) (rueidis.ClientOption, error) {
 		o.SelectDB = int(n)
 	}
 	if u.User != nil {
+		var set bool
 		o.Username = u.User.Username()
-		o.Password, _ = u.User.Password()
+		if o.Password, set = u.User.Password(); !set { // a password that stands in the user's place would be shown as a name
+			return rueidis.ClientOption{}, errURL
+		}
 	}
 	if u.Scheme == "rediss" {
-		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		o.TLSConfig, err = newTLS(query.Get("sslrootcert"), query.Get("sslcert"), query.Get("sslkey"))
 	}
-	return o, nil
+	return o, err
+}
+
+// newTLS answers how to connect with certificates from files, "" for none.
+func newTLS(roots, cert, key string) (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if roots != "" {
+		text, err := os.ReadFile(roots)
+		if err != nil {
+			return nil, fmt.Errorf("sslrootcert: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("sslrootcert: no certificate in %s; PEM is needed", roots)
+		}
+	}
+	if cert == "" && key == "" {
+		return c, nil
+	}
+	load := func() (tls.Certificate, error) {
+		own, err := tls.LoadX509KeyPair(cert, key)
+		if err != nil {
+			err = fmt.Errorf("sslcert and sslkey: %w", err)
+		}
+		return own, err
+	}
+	// Anew for each connection: certificates that programs renew are short-lived.
+	c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		own, err := load()
+		return &own, err
+	}
+	_, err := load()
+	return c, err
+}
+
+// advise says what to do about a certificate that is not trusted.
+func advise(err error) error {
+	if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		return fmt.Errorf("%w; name the authority's certificate with ?sslrootcert=PATH, or have the system trust it", err)
+	}
+	if _, ok := errors.AsType[x509.HostnameError](err); ok {
+		return fmt.Errorf("%w; name the host in the URL as its certificate does", err)
+	}
+	return err
 }
 
 // ACL is what a user of Redis needs, in its terms (ACL SETUSER).
