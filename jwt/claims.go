@@ -9,9 +9,11 @@ import (
 const (
 	maxAudiences = 64
 	maxRoles     = 512
+	maxMethods   = 32
 )
 
-// claims are the registered claims of a token (RFC 7519 §4.1, RFC 9068 §2.2),
+// claims are the registered claims of a token (RFC 7519 §4.1, RFC 9068 §2.2 and
+// §2.2.1),
 // as substrings of the payload.
 type claims struct {
 	expires                 int64 // seconds since the epoch, as the others
@@ -21,6 +23,10 @@ type claims struct {
 	issuer, subject, id     string
 	client, scope           string
 	audiences, roles        []string
+	acr                     string
+	methods                 []string
+	loggedIn                int64
+	hasLoggedIn             bool
 }
 
 // parse reads the claims out of payload. A registered claim of another type than
@@ -65,6 +71,13 @@ func (c *claims) parse(payload string, required []string) error {
 		case "iat":
 			c.issuedAt, _, ok = strictjson.Date(m.Value)
 			c.hasIssued = true
+		case "auth_time": // cut off fractions so that no log-in looks younger
+			c.loggedIn, _, ok = strictjson.Date(m.Value)
+			c.hasLoggedIn = true
+		case "acr":
+			c.acr, ok = nonEmpty(m.Value)
+		case "amr": // RFC 8176 §1: an array, also of one
+			c.methods, ok = strictjson.Strings(m.Value, maxMethods, nil)
 		}
 		if !ok {
 			return refuse(ErrMalformed, "claims: %q has a value of the wrong kind or size", m.Name)

@@ -352,7 +352,7 @@ func TestCLM07ReservedNames(t *testing.T) {
 	claims := func(custom any) jwt.Claims {
 		return jwt.Claims{Subject: "s", Audience: []string{audience}, Life: time.Minute, Custom: custom}
 	}
-	for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "scope", "roles", "EXP", "Roles", "\u017fub", "i\u017fs", "\u017fcope"} {
+	for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "scope", "roles", "auth_time", "amr", "acr", "AMR", "EXP", "Roles", "\u017fub", "i\u017fs", "\u017fcope"} {
 		if _, err := issuer.Issue(claims(map[string]any{name: "x"})); err == nil {
 			t.Errorf("%q taken", name)
 		}

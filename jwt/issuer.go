@@ -56,6 +56,10 @@ type Claims struct {
 	ClientID  string        // "client_id"
 	Scope     []string      // "scope", joined with spaces
 	Roles     []string      // "roles"
+	// How the subject logged in (RFC 9068 §2.2.1), where that is known.
+	AuthTime    time.Time // "auth_time", in whole seconds; zero: none
+	AuthMethods []string  // "amr" (RFC 8176)
+	ACR         string    // "acr"
 	// Custom is marshalled by encoding/json to an object whose members join the
 	// claims. A reserved name in it is refused, however its case.
 	Custom any
@@ -74,7 +78,7 @@ type Issuer struct {
 }
 
 // reserved are the names that Custom may not have.
-var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "scope", "roles"}
+var reserved = []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "scope", "roles", "auth_time", "amr", "acr"}
 
 // NewIssuer builds an issuer. The error holds every fault of c.
 func NewIssuer(c IssuerConfig) (*Issuer, error) {
@@ -133,7 +137,7 @@ func (i *Issuer) Sealed(key jwk.Encrypter) (*Issuer, error) {
 }
 
 // Issue makes a token with the claims iss, sub, aud, exp, iat, nbf and jti, and
-// those of sid, client_id, scope and roles that c gives. The error holds every
+// those of sid, client_id, scope, roles, auth_time, amr and acr that c gives. The error holds every
 // fault of c.
 func (i *Issuer) Issue(c Claims) (string, error) {
 	if err := c.check(); err != nil {
@@ -185,6 +189,13 @@ func (i *Issuer) Issue(c Claims) (string, error) {
 	if len(c.Roles) > 0 {
 		b = appendStrings(append(b, `,"roles":`...), c.Roles)
 	}
+	if !c.AuthTime.IsZero() {
+		b = strconv.AppendInt(append(b, `,"auth_time":`...), c.AuthTime.Unix(), 10)
+	}
+	if len(c.AuthMethods) > 0 {
+		b = appendStrings(append(b, `,"amr":`...), c.AuthMethods)
+	}
+	b = appendOptional(b, "acr", c.ACR)
 	if c.Custom != nil {
 		var err error
 		claims := len(b)
@@ -224,14 +235,16 @@ func (c *Claims) check() error {
 	fault(len(c.Audience) == 0, "Audience is empty: name the API that the token is for")
 	fault(len(c.Audience) > maxAudiences, "Audience holds over 64 names")
 	fault(len(c.Roles) > maxRoles, "Roles holds over 512 names")
+	fault(len(c.AuthMethods) > maxMethods, "AuthMethods holds over 32 names")
+	fault(!c.AuthTime.IsZero() && c.AuthTime.Unix() < 0, "AuthTime is before 1970")
 	fault(c.Life < time.Second, "Life is under one second")
 	fault(c.Life > MaxLife, "Life is over 24 hours")
-	for _, s := range [...]string{c.Subject, c.ID, c.SessionID, c.ClientID} {
-		fault(!utf8.ValidString(s), "Subject, ID, SessionID or ClientID is not UTF-8")
+	for _, s := range [...]string{c.Subject, c.ID, c.SessionID, c.ClientID, c.ACR} {
+		fault(!utf8.ValidString(s), "Subject, ID, SessionID, ClientID or ACR is not UTF-8")
 	}
-	for _, list := range [...][]string{c.Audience, c.Roles} {
+	for _, list := range [...][]string{c.Audience, c.Roles, c.AuthMethods} {
 		for _, s := range list {
-			fault(s == "" || !utf8.ValidString(s), "Audience or Roles holds an empty name or one that is not UTF-8")
+			fault(s == "" || !utf8.ValidString(s), "Audience, Roles or AuthMethods holds an empty name or one that is not UTF-8")
 		}
 	}
 	for _, s := range c.Scope {

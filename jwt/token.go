@@ -24,6 +24,7 @@ type Token struct {
 	facts  [4]Fact
 	kept   [4]bool // which of facts are there
 	claims claims
+	policy *policy // that it was held to
 
 	typ     string
 	payload string
@@ -91,6 +92,32 @@ func (t *Token) NotBefore() time.Time { return date(t.claims.notBefore, t.claims
 // ExpiresAt returns "exp", which every token has, or the time at which the
 // policy's MaxAge ends the token, where that is earlier.
 func (t *Token) ExpiresAt() time.Time { return date(t.claims.expires, true) }
+
+// AuthTime returns "auth_time", when the holder last logged in (RFC 9068
+// §2.2.1), the zero time where the token has none.
+func (t *Token) AuthTime() time.Time { return date(t.claims.loggedIn, t.claims.hasLoggedIn) }
+
+// LoginAge returns how long ago AuthTime is, by the clock of the token's policy.
+// ok is false where the token does not say it, or names a time that is further
+// ahead than the policy's leeway: neither is a fresh log-in. One that is ahead
+// within it is 0 old.
+func (t *Token) LoginAge() (age time.Duration, ok bool) {
+	if !t.claims.hasLoggedIn {
+		return 0, false
+	}
+	age = t.policy.Now().Sub(t.AuthTime())
+	return max(age, 0), age >= -t.policy.Leeway
+}
+
+// ACR returns "acr", the class of the log-in in the issuer's words (RFC 9068
+// §2.2.1), empty where the token has none.
+func (t *Token) ACR() string { return t.claims.acr }
+
+// AuthMethods iterates over "amr", how the holder logged in (RFC 8176).
+func (t *Token) AuthMethods() iter.Seq[string] { return slices.Values(t.claims.methods) }
+
+// HasAuthMethod reports whether "amr" holds name.
+func (t *Token) HasAuthMethod(name string) bool { return slices.Contains(t.claims.methods, name) }
 
 func date(seconds int64, present bool) time.Time {
 	if !present {

@@ -97,6 +97,7 @@ func (v *Verifier) Verify(ctx context.Context, compact string) (*Token, error) {
 	}
 	e := &entry{policy: p}
 	t := &e.token
+	t.policy = p
 	t.key, t.typ, t.payload = signed.Key, signed.Header.Type, signed.Payload
 	if t.typ != p.Type && mediaType(t.typ) != p.Type {
 		return nil, refuse(ErrType, "its \"typ\" is not %q", p.Type)
