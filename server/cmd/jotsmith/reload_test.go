@@ -17,7 +17,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/wire"
 )
 
@@ -185,8 +184,9 @@ func TestStatusListsOfEveryNode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newTestNode(t, func(c *nodeConfig) { c.StatusLists = own })
-			slot := n.status.Take()
-			err := n.status.Save(t.Context(), status.Entry{Slot: slot, Token: "a token", Session: "a session", Expires: n.now().Add(time.Minute)})
+			e := n.status.Take()
+			e.Session, e.Expires = "a session", n.now().Add(time.Minute)
+			err := n.status.Save(t.Context(), e)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -196,7 +196,7 @@ func TestStatusListsOfEveryNode(t *testing.T) {
 			}
 			for when, handler := range map[string]http.Handler{"before": n.handler, "after": reloaded} {
 				w := httptest.NewRecorder()
-				handler.ServeHTTP(w, httptest.NewRequest("GET", n.status.URI(slot), nil))
+				handler.ServeHTTP(w, httptest.NewRequest("GET", n.status.URI(e.Slot), nil))
 				if w.Code != http.StatusOK {
 					t.Errorf("%d %s a reload", w.Code, when)
 				}

@@ -119,14 +119,13 @@ func (s *Service) mint(ctx context.Context, c Client, now *catalog.Catalog, api 
 	if issuedAt.Before(c.App.ValidFrom) {
 		issuedAt = c.App.ValidFrom
 	}
-	id := rand.Text()
 	r := mint.Request{
 		Subject:   string(c.App.ID),
 		Audience:  api.Audience,
 		Algorithm: api.Algorithm,
 		Encrypter: api.Encrypter(),
 		Opaque:    api.Opaque,
-		ID:        id,
+		ID:        rand.Text(),
 		ClientID:  string(c.App.ID), // RFC 9068 §2.2: sub is the client itself
 		Scope:     scopes,
 		Roles:     c.App.Roles,
@@ -137,8 +136,9 @@ func (s *Service) mint(ctx context.Context, c Client, now *catalog.Catalog, api 
 	var entry status.Entry
 	told := s.Status != nil && !api.Opaque // which nobody but this server reads
 	if told {
-		entry = status.Entry{Slot: s.Status.Take(), Token: id, Subject: r.Subject, IssuedAt: issuedAt, Expires: issuedAt.Add(life)}
-		r.StatusList, r.StatusIndex = s.Status.URI(entry.Slot), entry.Index
+		entry = s.Status.Take()
+		entry.Subject, entry.IssuedAt, entry.Expires = r.Subject, issuedAt, issuedAt.Add(life+status.Margin)
+		r.ID, r.StatusList, r.StatusIndex = entry.Token, s.Status.URI(entry.Slot), entry.Index
 	}
 	access, err := s.mints.Token(r)
 	if err != nil {
@@ -150,7 +150,7 @@ func (s *Service) mint(ctx context.Context, c Client, now *catalog.Catalog, api 
 		}
 	}
 	left := issuedAt.Add(life).Sub(s.Now().Truncate(time.Second))
-	return Token{access, id, min(max(left, 0), life), strings.Join(scopes, " "), api.Audience}, nil
+	return Token{access, r.ID, min(max(left, 0), life), strings.Join(scopes, " "), api.Audience}, nil
 }
 
 // Standing answers an app that is enabled: whoever holds a token of it may

@@ -55,7 +55,7 @@ type Tokens struct {
 	Audience     string
 	Holder       account.Account
 
-	status *status.Entry // to be kept before they are handed out
+	status *status.Entry // commits before they are handed out
 }
 
 // maxText bounds what a caller chooses and a row keeps.
@@ -81,7 +81,7 @@ func (s *Service) Start(ctx context.Context, actor audit.Actor, holder account.I
 		return Tokens{}, s.refuse(ctx, actor, holder, fmt.Errorf("starting a session of %s: %w", holder, err))
 	}
 	s.makeRoom(ctx, actor, holder, tokens.Session)
-	return s.kept(ctx, tokens)
+	return tokens, nil
 }
 
 // A start is all of a session that does not depend on its account.
@@ -137,11 +137,11 @@ func (s *Service) begin(started *Session, a account.Account, first start, now ti
 	started.TokenLife = first.api.Life
 	started.CreatedAt, started.RotatedAt = now, now
 	started.ExpiresAt = now.Add(s.absolute).Truncate(time.Second) // whole seconds, as tokens have them
-	tokens, err := s.mint(Row{*started, a}, first.registered, first.api, scopes, now)
+	tokens, err := s.mint(Row{*started, a}, first.registered, first.api, scopes, now, s.entry(first.api))
 	if err != nil {
 		return Tokens{}, err
 	}
-	tokens.RefreshToken = first.refresh
+	started.Status, tokens.RefreshToken = tokens.status, first.refresh
 	return tokens, nil
 }
 
@@ -172,7 +172,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	}
 	if rotated {
 		s.counts.refresh(Rotate)
-		return s.kept(ctx, tokens)
+		return tokens, nil
 	}
 	var o Outcome
 	for range 2 {
@@ -192,7 +192,7 @@ func (s *Service) Refresh(ctx context.Context, actor audit.Actor, token string, 
 	}
 	switch {
 	case err == nil:
-		return s.kept(ctx, tokens)
+		return tokens, nil
 	case errors.Is(err, errChanged):
 		return Tokens{}, fmt.Errorf("%w: session %s and its account disagree, also when read again", fault.ErrUnavailable, id)
 	case errors.Is(err, fault.ErrNotFound):
@@ -255,7 +255,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, p Presente
 			step = Step{Forgive: true, Event: audited("session.forgiven", audit.OK)}
 		}
 	}
-	tokens, err := s.mint(row, registered, api, scopes, now)
+	tokens, err := s.mint(row, registered, api, scopes, now, s.entry(api))
 	if err != nil {
 		return Tokens{}, Step{}, err
 	}
@@ -263,6 +263,7 @@ func (s *Service) perform(o Outcome, row Row, presented refreshToken, p Presente
 	if err != nil {
 		return Tokens{}, Step{}, err
 	}
+	step.Status = tokens.status
 	return tokens, step, nil
 }
 
@@ -290,9 +291,19 @@ func (p Presented) narrow(registered *catalog.Catalog, api catalog.API, row Row)
 	return asked, nil
 }
 
+// entry begins the status entry of a token for api, nil where it names no list.
+func (s *Service) entry(api catalog.API) *status.Entry {
+	if s.status == nil || api.Opaque { // which nobody but this server reads
+		return nil
+	}
+	e := s.status.Take()
+	return &e
+}
+
 // mint makes an access token as of now, in the store's time, that ends with the
-// session at the latest.
-func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, scopes []string, now time.Time) (Tokens, error) {
+// session at the latest. It completes entry, which may be nil, and the caller
+// has it committed.
+func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, scopes []string, now time.Time, entry *status.Entry) (Tokens, error) {
 	issuedAt := now.Truncate(time.Second)
 	// What is minted without a write lives no longer than the row knows.
 	life := min(api.Life, row.TokenLife, row.ExpiresAt.Sub(issuedAt)).Truncate(time.Second)
@@ -314,14 +325,10 @@ func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, sc
 	if !row.Holder.External { // whose name is one that this server made up
 		r.Username = row.Holder.Username
 	}
-	var entry *status.Entry
-	if s.status != nil && !api.Opaque { // which nobody but this server reads
-		r.ID = rand.Text()
-		entry = &status.Entry{
-			Slot: s.status.Take(), Token: r.ID, Session: r.SessionID, Subject: r.Subject,
-			IssuedAt: issuedAt, Expires: issuedAt.Add(life),
-		}
-		r.StatusList, r.StatusIndex = s.status.URI(entry.Slot), entry.Index
+	if entry != nil {
+		entry.Session, entry.Subject = r.SessionID, r.Subject
+		entry.IssuedAt, entry.Expires = issuedAt, issuedAt.Add(life+status.Margin)
+		r.ID, r.StatusList, r.StatusIndex = entry.Token, s.status.URI(entry.Slot), entry.Index
 	}
 	access, err := s.mints.Token(r)
 	if err != nil {
@@ -333,19 +340,6 @@ func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, sc
 		RefreshLife: min(s.limits.Idle, row.ExpiresAt.Sub(now)),
 		Scope:       strings.Join(scopes, " "), Audience: api.Audience, Holder: row.Holder,
 	}, nil
-}
-
-// kept answers tokens whose status is kept. Where that fails the refresh token
-// that was presented is good once more, as when an answer is lost on its way.
-func (s *Service) kept(ctx context.Context, tokens Tokens) (Tokens, error) {
-	if tokens.status == nil {
-		return tokens, nil
-	}
-	if err := s.status.Save(ctx, *tokens.status); err != nil {
-		return Tokens{}, err
-	}
-	tokens.status = nil
-	return tokens, nil
 }
 
 func event(act, outcome, rule string, on Session, actor audit.Actor) audit.Event {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/jotsmith/jotsmith/jwk"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/catalog"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // A Rotation is what nearly every refresh comes to, said before the row was
@@ -21,6 +23,13 @@ type Rotation struct {
 	// audience. The session's must be among them; its TokenLife becomes no
 	// shorter than that.
 	Lives map[string]time.Duration
+
+	// Status is the entry of the new access token, which commits with the
+	// rotation, but where the session's audience is one of Opaque. The store
+	// completes it: with the session and its account, the time, and an expiry
+	// that is the life of the API and status.Margin later. nil: there is none.
+	Status *status.Entry
+	Opaque []string
 
 	MACKey  string
 	Address string
@@ -57,6 +66,7 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presente
 		return Tokens{}, false, nil
 	}
 	lives := make(map[string]time.Duration, len(audiences))
+	opaque := make([]string, 0, len(audiences))
 	for _, audience := range audiences {
 		api, err := registered.API(audience)
 		if err != nil {
@@ -65,11 +75,19 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presente
 		if s.mints.Ready(api.Algorithm, api.Opaque) == nil {
 			lives[audience] = api.Life // the others are refused, and consume nothing
 		}
+		if api.Opaque {
+			opaque = append(opaque, audience)
+		}
+	}
+	var entry *status.Entry
+	if len(opaque) < len(audiences) {
+		entry = s.entry(catalog.API{})
 	}
 	p = p.complete()
 	row, now, rotated, err := store.RotateSession(ctx, NewID(presented.handle), Rotation{
 		Generation: presented.generation, Client: p.Client, Transport: p.Transport, Idle: s.limits.Idle,
 		Lives: lives, MACKey: mac.KeyID(), Address: clip(actor.Address),
+		Status: entry, Opaque: opaque,
 	})
 	if err != nil || !rotated {
 		return Tokens{}, false, err
@@ -83,7 +101,10 @@ func (s *Service) rotate(ctx context.Context, presented refreshToken, p Presente
 	if err != nil {
 		return Tokens{}, true, err
 	}
-	tokens, err = s.mint(row, registered, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now)
+	if api.Opaque {
+		entry = nil
+	}
+	tokens, err = s.mint(row, registered, api, registered.Narrow(api, row.Holder.Roles, row.Scope), now, entry)
 	if err != nil {
 		return Tokens{}, true, err
 	}

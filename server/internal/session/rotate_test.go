@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 	"github.com/jotsmith/jotsmith/server/internal/mint"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 	"github.com/jotsmith/jotsmith/server/internal/store/sqlite"
 )
 
@@ -30,7 +32,14 @@ func (o oneStatement) RotateSession(ctx context.Context, id session.ID, r sessio
 		}
 		row, now, rotated = was, at, true
 		row.Generation, row.MACKey, row.RotatedAt, row.TokenLife = was.Generation+1, r.MACKey, at, max(was.TokenLife, life)
-		return session.Step{Rotate: true, MACKey: r.MACKey, Address: r.Address, TokenLife: row.TokenLife}, nil
+		step := session.Step{Rotate: true, MACKey: r.MACKey, Address: r.Address, TokenLife: row.TokenLife}
+		if r.Status != nil && !slices.Contains(r.Opaque, was.Audience) {
+			e := *r.Status
+			e.Session, e.Subject = string(was.ID), string(was.Account)
+			e.IssuedAt, e.Expires = at.Truncate(time.Second), at.Truncate(time.Second).Add(life+status.Margin)
+			step.Status = &e
+		}
+		return step, nil
 	})
 	return row, now, rotated, err
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // An ID names a session in tokens (sid), rows, the feed and logs. It is made
@@ -67,6 +68,10 @@ type Session struct {
 	ExpiresAt time.Time // absolute end
 	EndedAt   time.Time // zero while it lives
 	EndReason string
+
+	// Status is, where a session starts, the entry of its first access token,
+	// which commits with it; nil is none. It is no part of the row and never read.
+	Status *status.Entry
 }
 
 // FactMargin is how much longer than TokenLife the end of a session is
@@ -93,7 +98,8 @@ type Step struct {
 
 	End string // a reason: the session ends and its end is published
 
-	Event *audit.Event // commits with the rest
+	Status *status.Entry // of the access token that is handed out; commits with the rest
+	Event  *audit.Event  // commits with the rest
 }
 
 // A Selection says which sessions are meant: the one of ID, or all living
@@ -109,7 +115,7 @@ type Selection struct {
 // those of package fault, or what the function passed in returned.
 type Store interface {
 	// StartSession reads the account and calls begin with it and the time; it
-	// inserts the session that begin answers, with its event. An error of
+	// inserts the session that begin answers, with its event and status. An error of
 	// begin is returned as it is and nothing is written. ErrNotFound where
 	// there is no such account.
 	StartSession(ctx context.Context, holder account.ID, begin func(account.Account, time.Time) (Session, audit.Event, error)) error

@@ -30,8 +30,9 @@ const (
 	most   = capacity / 2
 	period = time.Hour
 
-	// factMargin is the largest leeway of a verifier, and time to spare.
-	factMargin = 10*time.Minute + 2*time.Minute
+	// Margin is how much longer than its token an entry is kept: the largest
+	// leeway of a verifier, and time to spare.
+	Margin = 10*time.Minute + 2*time.Minute
 )
 
 // A Slot is one index of one list.
@@ -40,11 +41,13 @@ type Slot struct {
 	Index int
 }
 
-// An Entry says which token a slot belongs to.
+// An Entry says which token a slot belongs to. One that commits with the
+// session or the refresh that makes the token is written by the store of those.
 type Entry struct {
 	Slot
 	Token, Session, Subject string // Session is empty for tokens of apps
-	IssuedAt, Expires       time.Time
+	IssuedAt                time.Time
+	Expires                 time.Time // that of the token and Margin
 }
 
 // A Store keeps entries until they expire.
@@ -93,9 +96,14 @@ func New(c Config) (*Lists, error) {
 // URI is where the list of a slot is found.
 func (l *Lists) URI(s Slot) string { return l.c.URI + s.List }
 
-// Take answers a slot that nobody else has or will have. It waits for nothing.
+// Take begins an entry with a slot that nobody else has or will have, and the
+// id of the token that it is for. It waits for nothing.
+func (l *Lists) Take() Entry {
+	return Entry{Slot: l.take(), Token: rand.Text()}
+}
+
 // A list's name is random, so each node and each start of one has its own.
-func (l *Lists) Take() Slot {
+func (l *Lists) take() Slot {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now := time.Now(); l.open == "" || l.count >= most || now.Sub(l.since) >= period {
@@ -115,10 +123,9 @@ func (l *Lists) Take() Slot {
 	}
 }
 
-// Save keeps what a slot was taken for. The token may be handed out when it
-// returns without an error.
+// Save keeps an entry that nothing else commits with. The token may be handed out
+// when it returns without an error.
 func (l *Lists) Save(ctx context.Context, e Entry) error {
-	e.Expires = e.Expires.Add(factMargin)
 	if err := l.c.Store.SaveStatus(ctx, e); err != nil {
 		return fmt.Errorf("keeping the status of token %s: %w", e.Token, err)
 	}

@@ -163,12 +163,13 @@ func TestList(t *testing.T) {
 	l, m, ring := open(t)
 	slots := map[string]Slot{}
 	for n := range 200 {
-		e := Entry{Slot: l.Take(), Token: fmt.Sprint(n), Expires: time.Now().Add(time.Minute)}
-		slots[e.Token] = e.Slot
+		e := l.Take()
+		e.Token, e.Expires = fmt.Sprint(n), time.Now().Add(time.Minute)
+		slots[fmt.Sprint(n)] = e.Slot
 		if err := l.Save(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
-		m.revoked[e.Token] = n%3 == 0
+		m.revoked[fmt.Sprint(n)] = n%3 == 0
 	}
 	name := slots["0"].List
 	first, err := l.List(t.Context(), name)
@@ -233,7 +234,7 @@ func TestListRefuses(t *testing.T) {
 		t.Errorf("%d reads, %d kept", m.reads, len(l.documents.made))
 	}
 	m.broken = fault.ErrUnavailable
-	if err := l.Save(t.Context(), Entry{Slot: l.Take()}); !errors.Is(err, fault.ErrUnavailable) {
+	if err := l.Save(t.Context(), l.Take()); !errors.Is(err, fault.ErrUnavailable) {
 		t.Errorf("saving: %v", err)
 	}
 	if _, err := New(Config{}); err == nil {
@@ -248,7 +249,7 @@ func TestSlots(t *testing.T) {
 	a, b := &Lists{}, &Lists{}
 	seen, lists := map[Slot]bool{}, map[string]int{}
 	for range most + 10 {
-		s := a.Take()
+		s := a.Take().Slot
 		if seen[s] || s.Index < 0 || s.Index >= capacity {
 			t.Fatalf("%v is given twice", s)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
 // The conditions are those of session.Decide, row by row. Whoever changes the
@@ -25,6 +26,13 @@ const rotate = `UPDATE session s SET
 		AND l.audience = s.audience
 	RETURNING ` + sessionColumns + `, ` + accountColumns
 
+// rotateKept is rotate with the entry of a status list in the same statement.
+// What the entry needs of the rotated row stands last in it.
+const rotateKept = `WITH rotated AS (` + rotate + `, s.account AS told_of, s.audience AS told_for, l.life AS told_life),
+	kept AS (INSERT INTO status_entry (list, idx, token, session, subject, issued_at, expires_at)
+		SELECT $12, $13, $14, $6, told_of, $15, $15 + told_life + $16 FROM rotated WHERE told_for <> ALL ($17::text[]))
+	SELECT * FROM rotated`
+
 // RotateSession makes the plain rotation in one statement, which is its own
 // transaction: one round trip, and no row is held longer than the commit takes.
 func (s *Store) RotateSession(ctx context.Context, id session.ID, r session.Rotation) (row session.Row, now time.Time, rotated bool, err error) {
@@ -36,9 +44,15 @@ func (s *Store) RotateSession(ctx context.Context, id session.ID, r session.Rota
 	if now, err = s.Now(); err != nil {
 		return row, now, false, err
 	}
+	query, fields := rotate, rowFields(&row)
+	args := []any{r.MACKey, text(r.Address), micros(now), audiences, lives, string(id), r.Client, r.Transport,
+		micros(now.Add(-r.Idle)), int64(math.MaxUint32), int64(r.Generation)}
+	if e := r.Status; e != nil {
+		query, fields = rotateKept, append(fields, nil, nil, nil) // told_of and so on
+		args = append(args, e.List, e.Index, e.Token, micros(now.Truncate(time.Second)), status.Margin.Microseconds(), append([]string{}, r.Opaque...)) // an array that is NULL equals nothing
+	}
 	err = s.read(ctx, func(t *tx) error {
-		err := absent(t.row(rotate, r.MACKey, text(r.Address), micros(now), audiences, lives, string(id), r.Client, r.Transport,
-			micros(now.Add(-r.Idle)), int64(math.MaxUint32), int64(r.Generation)).Scan(rowFields(&row)...))
+		err := absent(t.row(query, args...).Scan(fields...))
 		switch {
 		case err == nil:
 			rotated = true

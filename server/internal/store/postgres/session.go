@@ -63,6 +63,7 @@ func (t *tx) insertSession(n session.Session) {
 		string(n.ID), string(n.Account), n.AccountVersion, n.Client, n.Transport, n.Audience, n.Scope, text(n.Device), text(n.Address),
 		int64(n.Generation), n.MACKey, int64(n.Forgiven), n.TokenLife.Microseconds(),
 		micros(n.CreatedAt), micros(n.RotatedAt), micros(n.ExpiresAt), micros(n.EndedAt), n.EndReason, string(n.Claims))
+	t.keepStatus(n.Status)
 }
 
 // text is what a caller says about itself, without the one character that
@@ -169,6 +170,7 @@ func (t *tx) step(old session.Session, step session.Step) error {
 		t.later(`UPDATE session SET generation = $1, mac_key = $2, address = $3, rotated_at = $4, forgiven = $5, token_life = $6 WHERE id = $7`,
 			int64(n.Generation), n.MACKey, text(n.Address), micros(n.RotatedAt), int64(n.Forgiven), n.TokenLife.Microseconds(), string(old.ID))
 	}
+	t.keepStatus(step.Status)
 	if step.Event != nil {
 		if err := t.record(*step.Event); err != nil {
 			return err

@@ -13,10 +13,18 @@ import (
 // SaveStatus keeps e.
 func (s *Store) SaveStatus(ctx context.Context, e status.Entry) error {
 	return s.do(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO status_entry (list, idx, token, session, subject, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			e.List, e.Index, e.Token, e.Session, e.Subject, micros(e.IssuedAt), micros(e.Expires))
-		return err
+		t.keepStatus(&e)
+		return nil
 	})
+}
+
+// keepStatus keeps e, where it is not nil.
+func (t *tx) keepStatus(e *status.Entry) {
+	if e == nil {
+		return
+	}
+	t.later(`INSERT INTO status_entry (list, idx, token, session, subject, issued_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		e.List, e.Index, e.Token, e.Session, e.Subject, micros(e.IssuedAt), micros(e.Expires))
 }
 
 // revokedOf reads the facts once, however many entries the list has.

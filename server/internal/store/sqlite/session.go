@@ -61,7 +61,7 @@ func (t *tx) insertSession(n session.Session) error {
 	if err != nil {
 		return fmt.Errorf("inserting session: %w", err)
 	}
-	return nil
+	return t.keepStatus(n.Status)
 }
 
 // StartExternal makes or changes the account and inserts the session that begin
@@ -150,12 +150,15 @@ func (t *tx) step(old session.Session, place int64, step session.Step) error {
 		}
 		const update = `UPDATE session SET generation = ?, mac_key = ?, address = ?, rotated_at = ?, forgiven = ?, token_life = ? WHERE rowid = ?`
 		args := []any{int64(n.Generation), n.MACKey, n.Address, micros(n.RotatedAt), int64(n.Forgiven), n.TokenLife.Microseconds(), place}
-		if step.End == "" && step.Event == nil {
+		if step.End == "" && step.Event == nil && step.Status == nil {
 			return t.only(update, args...)
 		}
 		if _, err := t.exec(update, args...); err != nil {
 			return err
 		}
+	}
+	if err := t.keepStatus(step.Status); err != nil {
+		return err
 	}
 	if step.End != "" {
 		if _, err := t.end(session.Selection{ID: old.ID}, step.End); err != nil {

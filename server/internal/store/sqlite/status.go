@@ -10,11 +10,19 @@ import (
 
 // SaveStatus keeps e.
 func (s *Store) SaveStatus(ctx context.Context, e status.Entry) error {
-	return s.do(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO status_entry (list, idx, token, session, subject, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			e.List, e.Index, e.Token, e.Session, e.Subject, micros(e.IssuedAt), micros(e.Expires))
-		return err
-	})
+	return s.do(ctx, func(t *tx) error { return t.keepStatus(&e) })
+}
+
+// keepStatus keeps e, where it is not nil.
+func (t *tx) keepStatus(e *status.Entry) error {
+	if e == nil {
+		return nil
+	}
+	if _, err := t.exec(`INSERT INTO status_entry (list, idx, token, session, subject, issued_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		e.List, e.Index, e.Token, e.Session, e.Subject, micros(e.IssuedAt), micros(e.Expires)); err != nil {
+		return fmt.Errorf("keeping the status of token %s: %w", e.Token, err)
+	}
+	return nil
 }
 
 // revokedOf reads the facts once, however many entries the list has.

@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwt"
+	"github.com/jotsmith/jotsmith/server/internal/account"
+	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
+	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
@@ -76,4 +79,99 @@ func testStatus(t *testing.T, open Opener) {
 		t.Errorf("a list whose tokens have all expired: %v", err)
 	}
 	lists("b", 1)
+}
+
+// The entry of a token commits with the session or the refresh that makes it,
+// and not without.
+func testStatusCommits(t *testing.T, open Opener) {
+	w := newWorld(t, open)
+	now, err := w.Now()
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := 0
+	entry := func(list string) *status.Entry {
+		index++
+		return &status.Entry{
+			Slot: status.Slot{List: list, Index: index}, Token: "token", Session: "session", Subject: "subject",
+			IssuedAt: now, Expires: now.Add(time.Hour),
+		}
+	}
+	kept := func(list string, want bool) {
+		t.Helper()
+		_, err := w.StatusList(w.ctx, list)
+		if errors.Is(err, fault.ErrNotFound) == want || err != nil && !errors.Is(err, fault.ErrNotFound) {
+			t.Errorf("%s is kept: %v, want %v", list, err, want)
+		}
+	}
+	holder := w.account("alice")
+	started := w.session(holder.ID, func(s *session.Session) { s.Status = entry("started") })
+	kept("started", true)
+	if got := w.row(started.ID); got.Status != nil {
+		t.Error("the row that is read has an entry")
+	}
+	check(t, "error", w.StartExternal(w.ctx, account.Account{ID: "ext_1", Username: "ext_1", External: true}, func(_, is account.Account, now time.Time) (session.Session, []audit.Event, error) {
+		made := started
+		made.ID, made.Account, made.AccountVersion, made.Status = "ses_external", is.ID, is.Version, entry("external")
+		return made, nil, nil
+	}), nil)
+	kept("external", true)
+	for name, c := range map[string]struct {
+		step session.Step
+		err  error
+	}{
+		"rotated":  {step: session.Step{Rotate: true, MACKey: "2"}},
+		"repeated": {},
+		"forgiven": {step: session.Step{Forgive: true}},
+		"refused":  {err: session.ErrRefused}, // a refusal commits
+	} {
+		c.step.Status = entry(name)
+		check(t, name, errors.Is(w.RefreshSession(w.ctx, started.ID, func(session.Row, time.Time) (session.Step, error) { return c.step, c.err }), c.err), true)
+		kept(name, true)
+	}
+
+	// An entry that cannot be kept leaves everything as it was.
+	before := w.row(started.ID)
+	taken := &status.Entry{Slot: status.Slot{List: "started", Index: 1}, Token: "another", IssuedAt: now, Expires: now.Add(time.Hour)}
+	if err := w.RefreshSession(w.ctx, started.ID, func(session.Row, time.Time) (session.Step, error) {
+		return session.Step{Rotate: true, MACKey: "3", Status: taken}, nil
+	}); err == nil {
+		t.Error("one index was given to two tokens")
+	}
+	check(t, "the row", w.row(started.ID), before)
+
+	rotator, ok := w.Store.(session.Rotator)
+	if !ok {
+		return
+	}
+	r := session.Rotation{
+		Generation: before.Generation, Client: before.Client, Transport: before.Transport, Idle: time.Hour,
+		Lives: map[string]time.Duration{before.Audience: time.Minute}, MACKey: "4", Status: entry("one statement"),
+	}
+	rotate := func(want bool) {
+		t.Helper()
+		_, _, rotated, err := rotator.RotateSession(w.ctx, started.ID, r)
+		check(t, "error", err, nil)
+		check(t, "rotated", rotated, want)
+	}
+	rotate(true)
+	kept("one statement", true)
+	r.Status = entry("not rotated")
+	rotate(false)
+	kept("not rotated", false)
+	r.Generation, r.Opaque, r.Status = r.Generation+1, []string{before.Audience}, entry("opaque")
+	rotate(true)
+	kept("opaque", false)
+	r.Generation, r.Opaque, r.Status = r.Generation+1, []string{"https://else.example"}, taken
+	if _, _, rotated, err := rotator.RotateSession(w.ctx, started.ID, r); err == nil || rotated {
+		t.Errorf("one index was given to two tokens: %v", err)
+	}
+	check(t, "generation", w.row(started.ID).Generation, r.Generation)
+
+	// What the store completes, a list of the session's end shows.
+	_, err = w.EndSessions(w.ctx, session.Selection{ID: started.ID}, "test", event("session.end"))
+	check(t, "error", err, nil)
+	if revoked, err := w.StatusList(w.ctx, "one statement"); err != nil || len(revoked) != 1 {
+		t.Errorf("%v, %v", revoked, err)
+	}
 }
