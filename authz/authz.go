@@ -28,6 +28,8 @@ type Rule interface {
 type Denied struct {
 	Rule  string // what was demanded
 	Scope string // space separated scopes that would have been enough, or empty
+	// StepUp is the new log-in that would be enough (RFC 9470); nil where none would.
+	StepUp *StepUp
 }
 
 func (d *Denied) Error() string { return "needs " + d.Rule }
@@ -102,8 +104,13 @@ func (a all) CheckRequest(request any, t *jwt.Token) error {
 		if !ok {
 			return err
 		}
-		if denied.Rule == "" {
-			denied.Rule = d.Rule
+		switch {
+		case denied.Rule == "":
+			denied.Rule, denied.StepUp = d.Rule, d.StepUp
+		case d.StepUp == nil && denied.StepUp != nil: // what no log-in mends is told first
+			denied.Rule, denied.StepUp = d.Rule, nil
+		default:
+			denied.StepUp = denied.StepUp.and(d.StepUp)
 		}
 		enough = enough && d.Scope != ""
 		denied.Scope = strings.TrimPrefix(denied.Scope+" "+d.Scope, " ")
@@ -139,6 +146,9 @@ func (a anyOf) CheckRequest(request any, t *jwt.Token) error {
 		}
 		if denied.Scope == "" {
 			denied.Scope = d.Scope
+		}
+		if denied.StepUp == nil {
+			denied.StepUp = d.StepUp
 		}
 	}
 	return &denied

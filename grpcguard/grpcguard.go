@@ -19,7 +19,8 @@
 // PermissionDenied, InvalidArgument (for two tokens) or Unavailable (with
 // RetryInfo); an ErrorInfo says which code of docs/errors.md it is, in upper
 // case, the id of the log line that holds the reason, and to the holder of a
-// good token what the rule needs.
+// good token what the rule needs: of a log-in, "max_age" in seconds and
+// "acr_values" (RFC 9470 §3).
 //
 // It refuses calls of methods that have no rule, to tell a caller why a token is
 // bad, and to let a stream outlive its token: within about a second of expiry or

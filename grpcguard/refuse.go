@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -50,8 +51,17 @@ func (i *Interceptor) Refuse(ctx context.Context, err error) error {
 		slog.String("id", id), slog.String("code", string(code)), slog.String("reason", clip(err)),
 		slog.String("method", clipped(method)), slog.String("remote", remote))
 	about := map[string]string{"id": id}
-	if denied, ok := errors.AsType[*authz.Denied](err); ok {
+	denied, ok := errors.AsType[*authz.Denied](err)
+	if ok {
 		about["needs"] = clipped(strings.ToValidUTF8(denied.Rule, "?"))
+	}
+	if denied != nil && denied.StepUp != nil {
+		if seconds := int64(denied.StepUp.MaxAge / time.Second); seconds > 0 {
+			about["max_age"] = strconv.FormatInt(seconds, 10)
+		}
+		if denied.StepUp.ACR != "" {
+			about["acr_values"] = clipped(strings.ToValidUTF8(denied.StepUp.ACR, "?"))
+		}
 	}
 	if scope != "" {
 		about["scope"] = clipped(strings.ToValidUTF8(scope, "?"))

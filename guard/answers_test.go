@@ -49,20 +49,21 @@ type answer struct {
 }
 
 var told = map[wire.Code]answer{
-	"token_missing":          {401, "Authorization token is missing.", "", ""},
-	"token_malformed":        {401, "Malformed token.", "invalid_token", ""},
-	"token_invalid":          {401, "Invalid token.", "invalid_token", ""},
-	"token_expired":          {401, "Token has expired. Please re-authenticate.", "invalid_token", ""},
-	"token_revoked":          {401, "Token has been revoked.", "invalid_token", ""},
-	"forbidden":              {403, "You do not have permission to do this.", "insufficient_scope", ""},
-	"cross_origin":           {403, "This page's origin may not do that.", "", ""},
-	"invalid_request":        {400, "More than one token was sent.", "invalid_request", ""},
-	"method_not_allowed":     {405, "Method not allowed.", "-", "Allow: POST"},
-	"rate_limited":           {429, "Too many requests.", "-", "Retry-After: 5"},
-	"keys_unavailable":       {503, "Try again shortly.", "-", "Retry-After: 5"},
-	"revocation_unavailable": {503, "Try again shortly.", "-", "Retry-After: 5"},
-	"server_busy":            {503, "The server is busy. Try again shortly.", "-", "Retry-After: 5"},
-	"internal":               {500, "Something went wrong.", "-", ""},
+	"token_missing":                    {401, "Authorization token is missing.", "", ""},
+	"token_malformed":                  {401, "Malformed token.", "invalid_token", ""},
+	"token_invalid":                    {401, "Invalid token.", "invalid_token", ""},
+	"token_expired":                    {401, "Token has expired. Please re-authenticate.", "invalid_token", ""},
+	"token_revoked":                    {401, "Token has been revoked.", "invalid_token", ""},
+	"insufficient_user_authentication": {401, "Please log in again to do this.", "insufficient_user_authentication", ""},
+	"forbidden":                        {403, "You do not have permission to do this.", "insufficient_scope", ""},
+	"cross_origin":                     {403, "This page's origin may not do that.", "", ""},
+	"invalid_request":                  {400, "More than one token was sent.", "invalid_request", ""},
+	"method_not_allowed":               {405, "Method not allowed.", "-", "Allow: POST"},
+	"rate_limited":                     {429, "Too many requests.", "-", "Retry-After: 5"},
+	"keys_unavailable":                 {503, "Try again shortly.", "-", "Retry-After: 5"},
+	"revocation_unavailable":           {503, "Try again shortly.", "-", "Retry-After: 5"},
+	"server_busy":                      {503, "The server is busy. Try again shortly.", "-", "Retry-After: 5"},
+	"internal":                         {500, "Something went wrong.", "-", ""},
 }
 
 // mustTell fails unless w holds the answer of code and nothing else. more is what
@@ -191,6 +192,10 @@ func TestAnswers(t *testing.T) {
 	ic := jwt.IssuerConfig{}
 	token := from(ic, nil)
 	expired := from(ic, func(c *jwt.Claims) { c.IssuedAt = time.Now().Add(-time.Hour) })
+	loggedIn := func(ago time.Duration, acr string, methods ...string) string {
+		return from(ic, func(c *jwt.Claims) { c.AuthTime, c.ACR, c.AuthMethods = time.Now().Add(-ago), acr, methods })
+	}
+	fresh, older, toCome := loggedIn(0, "gold", "pwd", "otp"), loggedIn(10*time.Minute, "bronze", "pwd"), loggedIn(-2*time.Minute, "gold")
 	resigned := func(of string) string {
 		return of[:strings.LastIndexByte(of, '.')+1] + token[strings.LastIndexByte(token, '.')+1:]
 	}
@@ -252,6 +257,19 @@ func TestAnswers(t *testing.T) {
 		{"role missing", bearer(token), nil, []authz.Rule{authz.Any(authz.Role("editor"), authz.Role("admin"))}, "forbidden", `, error_description="needs role editor or role admin"`, "needs role editor or role admin"},
 		{"a rule of one's own, with a scope that is none", bearer(token), nil, []authz.Rule{deniedRule{Rule: "luck", Scope: "x\", error=\"invalid_token\r\n"}}, "forbidden", `, error_description="needs luck"`, "needs luck"},
 		{"expired and role missing: the rule is not told", bearer(expired), nil, []authz.Rule{authz.Role("admin")}, "token_expired", "", "expired"},
+
+		{"RFR-13 fresh enough", bearer(fresh), nil, []authz.Rule{authz.LoggedInWithin(time.Minute), authz.AMR("otp"), authz.ACR("silver", "gold")}, "", "", ""},
+		{"RFR-13 a log-in that is not told", bearer(token), nil, []authz.Rule{authz.LoggedInWithin(5 * time.Minute)}, "insufficient_user_authentication", `, error_description="needs log-in within 300 s", max_age="300"`, "needs log-in within 300 s"},
+		{"RFR-13 an older log-in", bearer(older), nil, []authz.Rule{authz.LoggedInWithin(5 * time.Minute)}, "insufficient_user_authentication", `, error_description="needs log-in within 300 s", max_age="300"`, "needs log-in within 300 s"},
+		{"RFR-13 a log-in to come", bearer(toCome), nil, []authz.Rule{authz.LoggedInWithin(time.Hour)}, "insufficient_user_authentication", `, error_description="needs log-in within 3600 s", max_age="3600"`, "needs log-in within 3600 s"},
+		{"RFR-13 a weaker log-in", bearer(older), nil, []authz.Rule{authz.ACR("silver", "gold")}, "insufficient_user_authentication", `, error_description="needs acr silver gold", acr_values="silver gold"`, "needs acr silver gold"},
+		{"RFR-13 another method", bearer(older), nil, []authz.Rule{authz.AMR("otp")}, "insufficient_user_authentication", `, error_description="needs amr otp"`, "needs amr otp"},
+		{"RFR-13 two rules", bearer(older), nil, []authz.Rule{authz.ACR("gold"), authz.LoggedInWithin(time.Minute)}, "insufficient_user_authentication", `, error_description="needs acr gold", max_age="60", acr_values="gold"`, "needs acr gold"},
+		{"RFR-13 an older log-in and a role missing", bearer(older), nil, []authz.Rule{authz.LoggedInWithin(time.Minute), authz.Role("admin")}, "forbidden", `, error_description="needs role admin"`, "needs role admin"},
+		{"RFR-13 an older log-in and a rule broken", bearer(older), nil, []authz.Rule{authz.LoggedInWithin(time.Minute), brokenRule{}}, "internal", "", "database is down"},
+		{"RFR-13 a role or a log-in", bearer(older), nil, []authz.Rule{authz.Any(authz.Role("admin"), authz.LoggedInWithin(time.Minute))}, "insufficient_user_authentication", `, error_description="needs role admin or log-in within 60 s", max_age="60"`, "or log-in within 60 s"},
+		{"RFR-13 a rule of one's own, with classes that are none", bearer(token), nil, []authz.Rule{deniedRule{Rule: "luck", StepUp: &authz.StepUp{MaxAge: -time.Second, ACR: "x\", error=\"invalid_token\r\n"}}}, "insufficient_user_authentication", `, error_description="needs luck"`, "needs luck"},
+		{"RFR-13 expired and an older log-in: the rule is not told", bearer(expired), nil, []authz.Rule{authz.LoggedInWithin(time.Minute)}, "token_expired", "", "expired"},
 
 		{"HTP-01 two headers", header("Bearer "+token, "Bearer "+token), nil, nil, "invalid_request", "", "2 in Authorization"},
 		{"HTP-01 two headers of two schemes", header("Basic eDp5", "Bearer "+token), nil, nil, "invalid_request", "", "2 in Authorization"},

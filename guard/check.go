@@ -68,10 +68,16 @@ func (g *Guard) verify(ctx context.Context, c credential, o *Observation) (err e
 
 // ask asks the rules about the token of a request, an *http.Request at handlers.
 func ask(request any, t *jwt.Token, rules []authz.Rule) error {
-	for _, rule := range rules {
+	for i, rule := range rules {
 		err := authz.Check(rule, request, t)
 		if err == nil {
 			continue
+		}
+		if d, ok := errors.AsType[*authz.Denied](err); ok && d.StepUp != nil {
+			// Nobody is asked for a password who lacks a right, too.
+			if err = authz.Check(authz.All(rules[i:]...), request, t); err == nil {
+				return nil
+			}
 		}
 		err = fmt.Errorf("subject %q, token %q: %w", t.Subject(), t.ID(), err)
 		if _, denied := errors.AsType[*authz.Denied](err); denied {

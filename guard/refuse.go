@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/jwt"
@@ -84,6 +85,9 @@ func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func classify(err error) (code wire.Code, challenge string, denied *authz.Denied) {
 	if d, ok := errors.AsType[*authz.Denied](err); ok {
+		if d.StepUp != nil {
+			return wire.CodeLoginTooWeak, "insufficient_user_authentication", d // RFC 9470 §3
+		}
 		return wire.CodeForbidden, "insufficient_scope", d
 	}
 	if u, ok := errors.AsType[*undecided](err); ok {
@@ -101,7 +105,7 @@ func classify(err error) (code wire.Code, challenge string, denied *authz.Denied
 }
 
 // challenge writes WWW-Authenticate (RFC 6750 §3), which tells the holder of a
-// good token what right is missing: a scope, if one would do. No part of it
+// good token what is missing: a right, or a log-in (RFC 9470 §3). No part of it
 // needs escaping: realm and metadata were checked by New, and text that a rule of
 // the user's own may have made of anything is left out where it would.
 func (g *Guard) challenge(name string, denied *authz.Denied) string {
@@ -111,10 +115,18 @@ func (g *Guard) challenge(name string, denied *authz.Denied) string {
 	}
 	switch {
 	case denied == nil:
-	case denied.Scope != "" && quotable(denied.Scope):
+	case denied.StepUp == nil && denied.Scope != "" && quotable(denied.Scope):
 		s += `, scope="` + denied.Scope + `"`
 	case denied.Rule != "" && quotable(denied.Rule) && len(denied.Rule) <= maxDescription:
 		s += `, error_description="` + denied.Error() + `"`
+	}
+	if denied != nil && denied.StepUp != nil {
+		if seconds := denied.StepUp.MaxAge / time.Second; seconds > 0 {
+			s += `, max_age="` + strconv.FormatInt(int64(seconds), 10) + `"`
+		}
+		if acr := denied.StepUp.ACR; acr != "" && quotable(acr) {
+			s += `, acr_values="` + acr + `"`
+		}
 	}
 	if g.resource != nil {
 		s += `, resource_metadata="` + g.resource.address + `"` // RFC 9728 §5.1

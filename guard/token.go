@@ -67,7 +67,7 @@ func Bearer(authorization []string) (string, error) {
 // have been enough where one would.
 func Code(err error) (code wire.Code, scope string) {
 	code, _, denied := classify(err)
-	if denied != nil {
+	if denied != nil && code == wire.CodeForbidden {
 		scope = denied.Scope
 	}
 	return code, scope

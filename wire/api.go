@@ -84,4 +84,7 @@ type Introspection struct {
 	ID        string   `json:"jti,omitempty"`
 	SessionID string   `json:"sid,omitempty"`
 	Roles     []string `json:"roles,omitempty"`
+	AuthTime  int64    `json:"auth_time,omitempty"` // of the log-in (RFC 9470 §6.2)
+	Methods   []string `json:"amr,omitempty"`
+	ACR       string   `json:"acr,omitempty"`
 }

@@ -11,6 +11,7 @@ const (
 	CodeTokenInvalid          Code = "token_invalid"
 	CodeTokenExpired          Code = "token_expired"
 	CodeTokenRevoked          Code = "token_revoked"
+	CodeLoginTooWeak          Code = "insufficient_user_authentication" // RFC 9470 §3
 	CodeForbidden             Code = "forbidden"
 	CodeCrossOrigin           Code = "cross_origin"
 	CodeInvalidRequest        Code = "invalid_request"
@@ -52,6 +53,7 @@ var codes = map[Code]struct {
 	CodeTokenInvalid:          {401, "Invalid token."},
 	CodeTokenExpired:          {401, "Token has expired. Please re-authenticate."},
 	CodeTokenRevoked:          {401, "Token has been revoked."},
+	CodeLoginTooWeak:          {401, "Please log in again to do this."},
 	CodeForbidden:             {403, "You do not have permission to do this."},
 	CodeCrossOrigin:           {403, "This page's origin may not do that."},
 	CodeInvalidRequest:        {400, "The request is not valid."},

@@ -11,7 +11,7 @@ import (
 func TestCodeTable(t *testing.T) {
 	t.Parallel()
 	want := map[Code]int{
-		CodeTokenMissing: 401, CodeTokenMalformed: 401, CodeTokenInvalid: 401, CodeTokenExpired: 401, CodeTokenRevoked: 401,
+		CodeTokenMissing: 401, CodeTokenMalformed: 401, CodeTokenInvalid: 401, CodeTokenExpired: 401, CodeTokenRevoked: 401, CodeLoginTooWeak: 401,
 		CodeForbidden: 403, CodeInvalidRequest: 400, CodeKeysUnavailable: 503, CodeRevocationUnavailable: 503, CodeRateLimited: 429,
 		CodeInvalidCredentials: 401, CodeInvalidRefreshToken: 401, CodeInvalidClient: 401, CodeCrossOrigin: 403, CodeInvalidGrant: 400, CodeUnsupportedGrantType: 400, CodeInvalidScope: 400, CodeInvalidTarget: 400,
 		CodePasswordTooWeak: 400, CodeNotFound: 404, CodeAlreadyExists: 409, CodeConflict: 409, CodeMethodNotAllowed: 405, CodeUnsupportedMediaType: 415,

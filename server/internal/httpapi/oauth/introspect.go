@@ -88,6 +88,10 @@ func (d Deps) describe(about httpapi.Caller) wire.Introspection {
 	roles := slices.DeleteFunc(slices.Collect(t.Roles()), func(role string) bool { return !slices.Contains(about.Roles(), role) })
 	given := d.Catalog.Now().Permissions(roles)
 	scopes := slices.DeleteFunc(slices.Collect(t.Scopes()), func(s string) bool { return !slices.Contains(given, s) })
+	var loggedIn int64
+	if at := t.AuthTime(); !at.IsZero() {
+		loggedIn = at.Unix()
+	}
 	return wire.Introspection{
 		Active:    true,
 		Scope:     strings.Join(scopes, " "),
@@ -102,5 +106,8 @@ func (d Deps) describe(about httpapi.Caller) wire.Introspection {
 		ID:        t.ID(),
 		SessionID: t.SessionID(),
 		Roles:     roles,
+		AuthTime:  loggedIn,
+		Methods:   slices.Collect(t.AuthMethods()),
+		ACR:       t.ACR(),
 	}
 }
