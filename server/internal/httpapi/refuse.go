@@ -102,6 +102,9 @@ func classify(err error) *Refusal {
 		return &Refusal{Code: wire.CodeRateLimited, Cause: err}
 	}
 	if d, ok := errors.AsType[*authz.Denied](err); ok {
+		if d.StepUp != nil {
+			return &Refusal{Code: wire.CodeLoginTooWeak, Detail: d.Error(), Cause: err}
+		}
 		r := &Refusal{Code: wire.CodeForbidden, Cause: err}
 		if d.Scope != "" {
 			r.Detail = "the permission " + d.Scope + " is required"
@@ -193,8 +196,28 @@ func (c *Call) challenge(p wire.Problem, err error) string {
 	switch p.Code {
 	case wire.CodeTokenMissing, wire.CodeInvalidCredentials, wire.CodeInvalidRefreshToken:
 		return challenge
+	case wire.CodeLoginTooWeak:
+		return challenge + stepUp(err)
 	}
 	return challenge + `, error="invalid_token"`
+}
+
+// stepUp tells which log-in would be enough (RFC 9470 §3). The rules were made of
+// a demand that holds nothing which needs escaping.
+func stepUp(err error) string {
+	s := `, error="insufficient_user_authentication"`
+	d, ok := errors.AsType[*authz.Denied](err)
+	if !ok || d.StepUp == nil {
+		return s
+	}
+	s += `, error_description="` + d.Error() + `"`
+	if seconds := int64(d.StepUp.MaxAge / time.Second); seconds > 0 {
+		s += `, max_age="` + strconv.FormatInt(seconds, 10) + `"`
+	}
+	if d.StepUp.ACR != "" {
+		s += `, acr_values="` + d.StepUp.ACR + `"`
+	}
+	return s
 }
 
 // retryAfter is in seconds, 0 for none.

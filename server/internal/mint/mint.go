@@ -86,6 +86,11 @@ type Request struct {
 	IssuedAt  time.Time // in the store's time; cut to whole seconds
 	Life      time.Duration
 
+	// How the subject logged in (RFC 9068 §2.2.1), where that is known.
+	AuthTime    time.Time
+	AuthMethods []string
+	ACR         string
+
 	// Claims are templates (see package claims), in rising order: the API's,
 	// those of the roles in the order of Roles, the account's or app's, the
 	// session's. Empty ones are passed over.
@@ -125,6 +130,7 @@ func (m *Mint) Token(r Request) (string, error) {
 		Subject: r.Subject, Audience: []string{r.Audience},
 		IssuedAt: r.IssuedAt.Truncate(time.Second), Life: r.Life.Truncate(time.Second),
 		ID: r.ID, SessionID: r.SessionID, ClientID: r.ClientID, Scope: r.Scope, Roles: r.Roles,
+		AuthTime: r.AuthTime, AuthMethods: r.AuthMethods, ACR: r.ACR,
 	}
 	if len(custom) > 0 {
 		c.Custom = custom

@@ -322,8 +322,9 @@ func (s *Service) mint(row Row, registered *catalog.Catalog, api catalog.API, sc
 		Claims:      append(registered.Claims(api, row.Holder.Roles), row.Holder.Claims, row.Claims),
 		DisplayName: row.Holder.DisplayName,
 	}
-	if !row.Holder.External { // whose name is one that this server made up
+	if !row.Holder.External { // whose name is one that this server made up, and whose log-in it did not see
 		r.Username = row.Holder.Username
+		r.AuthTime, r.AuthMethods = row.CreatedAt, []string{"pwd"} // RFC 8176 §2
 	}
 	if entry != nil {
 		entry.Session, entry.Subject = r.SessionID, r.Subject

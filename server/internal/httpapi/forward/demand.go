@@ -3,6 +3,9 @@ package forward
 import (
 	"fmt"
 	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/jotsmith/jotsmith/authz"
 	"github.com/jotsmith/jotsmith/jwt"
@@ -11,7 +14,7 @@ import (
 )
 
 // A demand is what the proxy's configuration wants of a token: that it is for
-// one API, and all of some scopes and roles.
+// one API, and all of some scopes, roles and ways to have logged in.
 type demand struct {
 	audience string
 	rules    []authz.Rule
@@ -22,8 +25,8 @@ const (
 	maxName  = 512 // of an audience, a scope or a role
 )
 
-// readDemand reads audience=, once, and scope= and role=, each as often as need
-// be. Anything else, a name that is empty or one that no token can have is an
+// readDemand reads audience=, once, scope=, role= and amr=, each as often as need
+// be, and max_age= and acr_values=, each once at most (RFC 9470 §3). Anything else, a name that is empty or one that no token can have is an
 // error.
 func readDemand(query string) (demand, error) {
 	if len(query) > maxQuery {
@@ -37,6 +40,8 @@ func readDemand(query string) (demand, error) {
 	for name, all := range values {
 		for _, value := range all {
 			switch {
+			case name == "acr_values" && len(all) == 1 && areValues(value):
+				d.rules = append(d.rules, authz.ACR(strings.Split(value, " ")...))
 			case value == "" || len(value) > maxName || !isValue(value):
 				return demand{}, misconfigured("%.40q is not one name of visible ASCII", name+"="+value)
 			case name == "audience" && len(all) == 1:
@@ -45,8 +50,16 @@ func readDemand(query string) (demand, error) {
 				d.rules = append(d.rules, authz.Scope(value))
 			case name == "role":
 				d.rules = append(d.rules, authz.Role(value))
+			case name == "amr" && isScope(value): // which stands in a challenge
+				d.rules = append(d.rules, authz.AMR(value))
+			case name == "max_age" && len(all) == 1:
+				seconds, err := strconv.ParseUint(value, 10, 31)
+				if err != nil || seconds == 0 || value != strconv.FormatUint(seconds, 10) {
+					return demand{}, misconfigured("%.40q is no number of seconds", name+"="+value)
+				}
+				d.rules = append(d.rules, authz.LoggedInWithin(time.Duration(seconds)*time.Second))
 			default:
-				return demand{}, misconfigured("%.40q is none of: one audience, scope and role", name+"="+value)
+				return demand{}, misconfigured("%.40q is none of: one audience, scope, role, amr, one max_age and one acr_values", name+"="+value)
 			}
 		}
 	}
@@ -61,6 +74,17 @@ func (d demand) check(t *jwt.Token) error {
 		return nil
 	}
 	return authz.All(d.rules...).Check(t)
+}
+
+// areValues reports whether s is a list of values of "acr", with one space
+// between them.
+func areValues(s string) bool {
+	for value := range strings.SplitSeq(s, " ") {
+		if !isValue(value) || !isScope(value) {
+			return false
+		}
+	}
+	return len(s) <= maxName
 }
 
 func isScope(s string) bool { // among what isValue admits (RFC 6749 §3.3)

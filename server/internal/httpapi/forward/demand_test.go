@@ -2,6 +2,8 @@ package forward
 
 import (
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -14,6 +16,8 @@ func FuzzDemand(f *testing.F) {
 	f.Add("audience=a;role=admin")
 	f.Add("audience=a&audience=b")
 	f.Add("audience=a&rol=admin")
+	f.Add("audience=a&max_age=300&acr_values=gold+silver&amr=otp")
+	f.Add("audience=a&max_age=0300&acr_values=+")
 	f.Fuzz(func(t *testing.T, query string) {
 		d, err := readDemand(query)
 		if err != nil {
@@ -23,12 +27,19 @@ func FuzzDemand(f *testing.F) {
 		if err != nil || len(values["audience"]) != 1 || d.audience == "" || d.audience != values.Get("audience") {
 			t.Fatalf("%q: audience %q", query, d.audience)
 		}
-		if scopes, roles := len(values["scope"]), len(values["role"]); len(d.rules) != scopes+roles || len(values) > 3 {
-			t.Fatalf("%q: %d rules of %d scopes and %d roles", query, len(d.rules), scopes, roles)
+		rules := 0
+		for name, all := range values {
+			if rules += len(all); (name == "max_age" || name == "acr_values") && len(all) != 1 {
+				t.Fatalf("%q: %d times %s", query, len(all), name)
+			}
+		}
+		if len(d.rules) != rules-1 || len(values) > 6 {
+			t.Fatalf("%q: %d rules", query, len(d.rules))
 		}
 		for _, rule := range d.rules {
-			if s := rule.String(); !isValue(s[len("role "):]) && !isValue(s[len("scope "):]) {
-				t.Fatalf("%q: rule %q", query, s)
+			word, value, _ := strings.Cut(rule.String(), " ")
+			if !slices.Contains([]string{"scope", "role", "log-in", "acr", "amr"}, word) || !isValue(strings.ReplaceAll(value, " ", "")) {
+				t.Fatalf("%q: rule %q", query, rule)
 			}
 		}
 	})
