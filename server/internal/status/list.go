@@ -27,8 +27,10 @@ const (
 	TTL  = 30 * time.Second
 	life = 5 * time.Minute
 
-	// kept is how long a node answers one list before it reads it again.
-	kept         = 5 * time.Second
+	// kept is how long a node answers one list, every how often it asks the store
+	// at most what was revoked since.
+	kept         = 4 * time.Second
+	every        = time.Second
 	maxDocuments = 64
 )
 
@@ -99,17 +101,16 @@ func (l *Lists) List(ctx context.Context, name string) (Document, error) {
 func (l *Lists) make(ctx context.Context, name string) (Document, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	now := l.c.Now() // before the read: a list is rather older than it says
-	revoked, err := l.c.Store.StatusList(ctx, name)
+	named, err := l.c.Store.StatusNamed(ctx, name)
+	if err == nil && !named {
+		err = fault.ErrNotFound
+	}
+	if err != nil {
+		return Document{}, fmt.Errorf("status list %s: %w", name, err)
+	}
+	text, now, err := l.text(ctx, name)
 	if err != nil {
 		return Document{}, fmt.Errorf("reading status list %s: %w", name, err)
-	}
-	set := make([]byte, capacity/8)
-	for _, i := range revoked {
-		if i < 0 || i >= capacity {
-			return Document{}, fmt.Errorf("status list %s has the index %d", name, i)
-		}
-		set[i/8] |= 1 << (i % 8)
 	}
 	key, err := l.c.Ring.Signer(keyring.Access, l.c.Algorithm())
 	if err != nil {
@@ -126,7 +127,7 @@ func (l *Lists) make(ctx context.Context, name string) (Document, error) {
 		Expires    int64  `json:"exp"`
 		TTL        int64  `json:"ttl"`
 		StatusList list   `json:"status_list"`
-	}{l.c.Issuer, l.c.URI + name, now.Unix(), now.Add(life).Unix(), int64(TTL / time.Second), list{1, encode(set)}})
+	}{l.c.Issuer, l.c.URI + name, now.Unix(), now.Add(life).Unix(), int64(TTL / time.Second), list{1, text}})
 	if err != nil {
 		return Document{}, fmt.Errorf("signing status list %s: %w", name, err)
 	}

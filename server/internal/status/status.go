@@ -13,6 +13,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,10 +57,16 @@ type Store interface {
 	// SaveStatus keeps e. It is durable when that returns.
 	SaveStatus(ctx context.Context, e Entry) error
 
-	// StatusList answers the indices of a list whose tokens were revoked by
-	// facts that stand, as of a time not before the call; fault.ErrNotFound where
-	// no entry of the list is kept.
-	StatusList(ctx context.Context, list string) ([]int, error)
+	// StatusSince calls revoked with the slots whose tokens facts of the feed
+	// have revoked, as of one moment not before the call, in which the feed
+	// stood at the position that it answers: by facts about sessions and tokens
+	// after one position, by those about apps after another. It costs as much as
+	// there are such facts and such tokens, however many there are of others.
+	// revoked may be called twice with one slot.
+	StatusSince(ctx context.Context, sessions, apps uint64, revoked func(Slot)) (epoch string, position uint64, err error)
+
+	// StatusNamed reports whether an entry of a list is kept.
+	StatusNamed(ctx context.Context, list string) (bool, error)
 }
 
 // Config is what Lists are made of. All of it is required.
@@ -82,6 +90,7 @@ type Lists struct {
 	taken []uint64 // bits
 	count int
 
+	revoked   revoked
 	documents documents
 }
 
@@ -99,7 +108,20 @@ func (l *Lists) URI(s Slot) string { return l.c.URI + s.List }
 // Take begins an entry with a slot that nobody else has or will have, and the
 // id of the token that it is for. It waits for nothing.
 func (l *Lists) Take() Entry {
-	return Entry{Slot: l.take(), Token: rand.Text()}
+	s := l.take()
+	return Entry{Slot: s, Token: s.token()}
+}
+
+// token is the id of the token that has s, which says no more than its claim
+// does. So the fact that ends one token says which bit that is.
+func (s Slot) token() string { return s.List + "." + strconv.Itoa(s.Index) }
+
+// SlotOf answers the slot of the token of that id, where it has one.
+func SlotOf(token string) (Slot, bool) {
+	list, digits, _ := strings.Cut(token, ".")
+	i, err := strconv.Atoi(digits)
+	s := Slot{list, i}
+	return s, err == nil && isName(list) && 0 <= i && i < capacity && s.token() == token
 }
 
 // A list's name is random, so each node and each start of one has its own.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jotsmith/jotsmith/jwk"
@@ -91,7 +93,8 @@ func TestExamplesOfTheStandard(t *testing.T) {
 type memory struct {
 	mu      sync.Mutex
 	entries map[Slot]Entry
-	revoked map[string]bool // token ids
+	facts   []string // sessions and subjects
+	epoch   string
 	reads   int
 	broken  error
 }
@@ -106,20 +109,30 @@ func (m *memory) SaveStatus(_ context.Context, e Entry) error {
 	return m.broken
 }
 
-func (m *memory) StatusList(_ context.Context, list string) (all []int, err error) {
+func (m *memory) StatusSince(_ context.Context, sessions, apps uint64, revoked func(Slot)) (string, uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reads++
-	err = fault.ErrNotFound
-	for s, e := range m.entries {
-		if s.List == list {
-			err = nil
-			if m.revoked[e.Token] {
-				all = append(all, s.Index)
+	for i, f := range m.facts {
+		for s, e := range m.entries {
+			at := uint64(i + 1)
+			if at > sessions && e.Session == f && f != "" || at > apps && e.Session == "" && e.Subject == f {
+				revoked(s)
 			}
 		}
 	}
-	return all, errors.Join(err, m.broken)
+	return m.epoch, uint64(len(m.facts)), m.broken
+}
+
+func (m *memory) StatusNamed(_ context.Context, list string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for s := range m.entries {
+		if s.List == list {
+			return true, m.broken
+		}
+	}
+	return false, m.broken
 }
 
 // keys keeps a ring for one test.
@@ -147,7 +160,7 @@ func open(t *testing.T) (*Lists, *memory, *keyring.Ring) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &memory{entries: map[Slot]Entry{}, revoked: map[string]bool{}}
+	m := &memory{entries: map[Slot]Entry{}, epoch: "1"}
 	l, err := New(Config{
 		Store: m, Ring: ring, Issuer: "https://auth.example", URI: "https://auth.example/v1/status/",
 		Algorithm: func() jwk.Algorithm { return jwk.ES256 }, Now: time.Now,
@@ -161,15 +174,17 @@ func open(t *testing.T) (*Lists, *memory, *keyring.Ring) {
 func TestList(t *testing.T) {
 	t.Parallel()
 	l, m, ring := open(t)
-	slots := map[string]Slot{}
+	slots, ended := map[string]Slot{}, map[string]bool{}
 	for n := range 200 {
 		e := l.Take()
-		e.Token, e.Expires = fmt.Sprint(n), time.Now().Add(time.Minute)
-		slots[fmt.Sprint(n)] = e.Slot
+		e.Session, e.Expires = fmt.Sprint(n), time.Now().Add(time.Minute)
+		slots[e.Session] = e.Slot
 		if err := l.Save(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
-		m.revoked[fmt.Sprint(n)] = n%3 == 0
+		if ended[e.Session] = n%3 == 0; ended[e.Session] {
+			m.facts = append(m.facts, e.Session)
+		}
 	}
 	name := slots["0"].List
 	first, err := l.List(t.Context(), name)
@@ -206,9 +221,9 @@ func TestList(t *testing.T) {
 	if now := time.Now().Unix(); c.Sub != l.URI(slots["0"]) || c.Iat > now || c.Iat < now-60 || c.Exp <= now || c.TTL != 30 || c.StatusList.Bits != 1 {
 		t.Errorf("%s", verified.Payload)
 	}
-	for token, s := range slots {
-		if got := statusAt(t, 1, c.StatusList.Lst, s.Index) == 1; got != m.revoked[token] || s.List != name {
-			t.Errorf("token %s is told as revoked: %v", token, got)
+	for session, s := range slots {
+		if got := statusAt(t, 1, c.StatusList.Lst, s.Index) == 1; got != ended[session] || s.List != name {
+			t.Errorf("session %s is told as revoked: %v", session, got)
 		}
 	}
 	if strings.Contains(string(first.Compact), "\n") || len(first.Compact) > 2<<10 {
@@ -230,7 +245,7 @@ func TestListRefuses(t *testing.T) {
 			t.Errorf("unknown: %v", err)
 		}
 	}
-	if m.reads != 2 || len(l.documents.made) != 0 {
+	if m.reads != 0 || len(l.documents.made) != 0 {
 		t.Errorf("%d reads, %d kept", m.reads, len(l.documents.made))
 	}
 	m.broken = fault.ErrUnavailable
@@ -239,6 +254,86 @@ func TestListRefuses(t *testing.T) {
 	}
 	if _, err := New(Config{}); err == nil {
 		t.Error("an empty configuration is taken")
+	}
+}
+
+// A node asks for what is new alone, and misses nothing of it: an entry of an app
+// may come after the fact that concerns it, and a store may be another one.
+func TestListsGrow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, m, ring := open(t)
+		save := func(session, subject string) Slot {
+			t.Helper()
+			e := l.Take()
+			e.Session, e.Subject = session, subject
+			if err := l.Save(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+			return e.Slot
+		}
+		told := func(s Slot, want int) {
+			t.Helper()
+			time.Sleep(kept) // until a list is made anew, in the bubble's time
+			ring.CatchUp(t.Context())
+			d, err := l.List(t.Context(), s.List)
+			if err != nil {
+				t.Fatal(err)
+			}
+			payload, _ := base64.RawURLEncoding.DecodeString(strings.Split(string(d.Compact), ".")[1])
+			var c struct {
+				StatusList struct{ Lst string } `json:"status_list"`
+			}
+			if err := json.Unmarshal(payload, &c); err != nil {
+				t.Fatal(err)
+			}
+			if got := statusAt(t, 1, c.StatusList.Lst, s.Index); got != want {
+				t.Errorf("%v is told as %d, want %d", s, got, want)
+			}
+		}
+		first, app, other := save("first", "ada"), save("", "robot"), save("other", "ada")
+		told(first, 0)
+		m.facts = append(m.facts, "first")
+		told(first, 1)
+		m.facts = append(m.facts, "robot")
+		told(app, 1)
+		after := save("", "robot") // which had been read before
+		told(after, 1)
+		time.Sleep(2 * late)
+		told(first, 1)
+		told(other, 0)
+		m.facts = append(m.facts, "other")
+		told(other, 1)
+		if sessions, apps := l.revoked.since(time.Now().Add(2 * late)); sessions != 3 || apps == 0 {
+			t.Errorf("what is asked for begins at %d and %d", sessions, apps)
+		}
+
+		m.epoch, m.facts = "2", []string{"other", "x", "y", "z"}
+		told(other, 1)
+		told(first, 0)
+
+		for s := range m.entries { // all have expired
+			delete(m.entries, s)
+		}
+		m.entries[Slot{strings.Repeat("A", 16), 1}] = Entry{}
+		told(Slot{strings.Repeat("A", 16), 1}, 0)
+		if len(l.revoked.sets) != 0 {
+			t.Errorf("%d lists are remembered that nobody names", len(l.revoked.sets))
+		}
+	})
+}
+
+func TestSlotOf(t *testing.T) {
+	t.Parallel()
+	l := &Lists{}
+	e := l.Take()
+	if s, ok := SlotOf(e.Token); !ok || s != e.Slot {
+		t.Errorf("%q: %v, %v", e.Token, s, ok)
+	}
+	for _, id := range []string{"", ".", rand.Text(), e.List, e.List + ".", e.List + ".-1", e.List + ".01", e.List + ".1048576", e.List + ".1.1", "x.1"} {
+		if s, ok := SlotOf(id); ok {
+			t.Errorf("%q: %v", id, s)
+		}
 	}
 }
 

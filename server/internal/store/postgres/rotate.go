@@ -48,8 +48,9 @@ func (s *Store) RotateSession(ctx context.Context, id session.ID, r session.Rota
 	args := []any{r.MACKey, text(r.Address), micros(now), audiences, lives, string(id), r.Client, r.Transport,
 		micros(now.Add(-r.Idle)), int64(math.MaxUint32), int64(r.Generation)}
 	if e := r.Status; e != nil {
-		query, fields = rotateKept, append(fields, nil, nil, nil) // told_of and so on
-		args = append(args, e.List, e.Index, e.Token, micros(now.Truncate(time.Second)), status.Margin.Microseconds(), append([]string{}, r.Opaque...)) // an array that is NULL equals nothing
+		// What is told of the row is not read; an array that is NULL equals nothing.
+		query, fields = rotateKept, append(fields, nil, nil, nil)
+		args = append(args, e.List, e.Index, e.Token, micros(now.Truncate(time.Second)), status.Margin.Microseconds(), append([]string{}, r.Opaque...))
 	}
 	err = s.read(ctx, func(t *tx) error {
 		err := absent(t.row(query, args...).Scan(fields...))

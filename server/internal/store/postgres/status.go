@@ -2,11 +2,9 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
@@ -27,40 +25,66 @@ func (t *tx) keepStatus(e *status.Entry) {
 		e.List, e.Index, e.Token, e.Session, e.Subject, micros(e.IssuedAt), micros(e.Expires))
 }
 
-// revokedOf reads the facts once, however many entries the list has.
-const revokedOf = `SELECT idx FROM status_entry WHERE list = $1 AND session IN (SELECT value FROM fact WHERE kind = 1)
-	UNION SELECT idx FROM status_entry WHERE list = $1 AND token IN (SELECT value FROM fact WHERE kind = 2)
-	UNION SELECT e.idx FROM status_entry e
-		JOIN (SELECT value, min(before_at) AS least, max(before_at) AS most FROM fact WHERE kind = 4 GROUP BY value) app ON app.value = e.subject
-		WHERE e.list = $1 AND e.session = '' AND (app.least = 0 OR e.issued_at < app.most)`
+// Each reads the facts by position and then the entries that they concern, by an
+// index of their own.
+const (
+	revokedSessions = `SELECT e.list, e.idx FROM fact f JOIN status_entry e ON e.session = f.value AND e.session <> ''
+		WHERE f.position > $1 AND f.kind = 1`
+	revokedApps = `SELECT e.list, e.idx FROM fact f JOIN status_entry e ON e.subject = f.value AND e.session = ''
+		WHERE f.position > $1 AND f.kind = 4 AND (f.before_at = 0 OR e.issued_at < f.before_at)`
+	revokedTokens = `SELECT value FROM fact WHERE position > $1 AND kind = 2`
+)
 
-// noLoops keeps PostgreSQL, for one transaction, from reading all facts for each
-// entry of a list that its statistics do not know yet. Other engines have no
-// such setting, and nothing is set.
-const noLoops = `SELECT set_config(name, 'off', true) FROM pg_settings WHERE name = 'enable_nestloop'`
+// byIndex keeps PostgreSQL, for one transaction, from reading all entries where its
+// statistics know nothing of them yet. Other engines have no such settings, and
+// nothing is set.
+const byIndex = `SELECT set_config(name, 'off', true) FROM pg_settings WHERE name IN ('enable_hashjoin', 'enable_mergejoin', 'enable_seqscan')`
 
-// StatusList joins the entries of a list with the facts about their sessions
-// and tokens and, for tokens without a session, subjects.
-func (s *Store) StatusList(ctx context.Context, list string) (revoked []int, err error) {
-	var known bool
-	err = s.snapshot(ctx, func(t *tx) error {
-		revoked, known = nil, false
-		if err := t.row(`SELECT EXISTS (SELECT 1 FROM status_entry WHERE list = $1)`, list).Scan(&known); err != nil || !known {
+// StatusSince finds the slots of sessions and apps by their entries, and those of
+// tokens in their ids.
+func (s *Store) StatusSince(ctx context.Context, sessions, apps uint64, revoked func(status.Slot)) (epoch string, position uint64, err error) {
+	slot := func(row pgx.Rows) error {
+		var of status.Slot
+		if err := row.Scan(&of.List, &of.Index); err != nil {
 			return err
 		}
-		t.later(noLoops)
-		return t.each(revokedOf,
-			func(row pgx.Rows) error {
-				var i int
-				if err := row.Scan(&i); err != nil {
+		revoked(of)
+		return nil
+	}
+	err = s.snapshot(ctx, func(t *tx) error {
+		if err := t.row(`SELECT epoch, n FROM feed_head`).Scan(&epoch, &position); err != nil {
+			return err
+		}
+		t.later(byIndex)
+		if position > sessions {
+			if err := t.each(revokedSessions, slot, int64(sessions)); err != nil {
+				return err
+			}
+			if err := t.each(revokedTokens, func(row pgx.Rows) error {
+				var id string
+				if err := row.Scan(&id); err != nil {
 					return err
 				}
-				revoked = append(revoked, i)
+				if of, ok := status.SlotOf(id); ok {
+					revoked(of)
+				}
 				return nil
-			}, list)
+			}, int64(sessions)); err != nil {
+				return err
+			}
+		}
+		if position > apps {
+			return t.each(revokedApps, slot, int64(apps))
+		}
+		return nil
 	})
-	if err == nil && !known {
-		err = fmt.Errorf("status list: %w", fault.ErrNotFound)
-	}
-	return revoked, err
+	return epoch, position, err
+}
+
+// StatusNamed reports whether an entry of a list is kept.
+func (s *Store) StatusNamed(ctx context.Context, list string) (named bool, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT EXISTS (SELECT 1 FROM status_entry WHERE list = $1)`, list).Scan(&named)
+	})
+	return named, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/status"
 )
 
@@ -25,36 +24,64 @@ func (t *tx) keepStatus(e *status.Entry) error {
 	return nil
 }
 
-// revokedOf reads the facts once, however many entries the list has.
-const revokedOf = `SELECT idx FROM status_entry WHERE list = ?1 AND session IN (SELECT value FROM fact WHERE kind = 1)
-	UNION SELECT idx FROM status_entry WHERE list = ?1 AND token IN (SELECT value FROM fact WHERE kind = 2)
-	UNION SELECT e.idx FROM status_entry e
-		JOIN (SELECT value, min(before_at) AS least, max(before_at) AS most FROM fact WHERE kind = 4 GROUP BY value) app ON app.value = e.subject
-		WHERE e.list = ?1 AND e.session = '' AND (app.least = 0 OR e.issued_at < app.most)`
+// Each reads the facts by position and then the entries that they concern, by an
+// index of their own.
+const (
+	revokedSessions = `SELECT e.list, e.idx FROM fact f CROSS JOIN status_entry e ON e.session = f.value AND e.session <> ''
+		WHERE f.position > ? AND f.kind = 1`
+	revokedApps = `SELECT e.list, e.idx FROM fact f CROSS JOIN status_entry e ON e.subject = f.value AND e.session = ''
+		WHERE f.position > ? AND f.kind = 4 AND (f.before_at = 0 OR e.issued_at < f.before_at)`
+	revokedTokens = `SELECT value FROM fact WHERE position > ? AND kind = 2`
+)
 
-// StatusList joins the entries of a list with the facts about their sessions
-// and tokens and, for tokens without a session, subjects.
-func (s *Store) StatusList(ctx context.Context, list string) (revoked []int, err error) {
-	var known bool
+// StatusSince finds the slots of sessions and apps by their entries, and those of
+// tokens in their ids.
+func (s *Store) StatusSince(ctx context.Context, sessions, apps uint64, revoked func(status.Slot)) (epoch string, position uint64, err error) {
+	slot := func(row scanner) error {
+		var of status.Slot
+		if err := row.Scan(&of.List, &of.Index); err != nil {
+			return err
+		}
+		revoked(of)
+		return nil
+	}
 	err = s.read(ctx, func(c *conn) error {
 		return c.snapshot(func() error {
-			revoked, known = nil, false
-			if err := c.row(`SELECT EXISTS (SELECT 1 FROM status_entry WHERE list = ?1)`, list).Scan(&known); err != nil || !known {
+			h, err := c.head()
+			if err != nil {
 				return err
 			}
-			return c.each(revokedOf,
-				func(row scanner) error {
-					var i int
-					if err := row.Scan(&i); err != nil {
+			epoch, position = h.Epoch, h.Position
+			if position > sessions {
+				if err := c.each(revokedSessions, slot, int64(sessions)); err != nil {
+					return err
+				}
+				if err := c.each(revokedTokens, func(row scanner) error {
+					var id string
+					if err := row.Scan(&id); err != nil {
 						return err
 					}
-					revoked = append(revoked, i)
+					if of, ok := status.SlotOf(id); ok {
+						revoked(of)
+					}
 					return nil
-				}, list)
+				}, int64(sessions)); err != nil {
+					return err
+				}
+			}
+			if position > apps {
+				return c.each(revokedApps, slot, int64(apps))
+			}
+			return nil
 		})
 	})
-	if err == nil && !known {
-		err = fmt.Errorf("status list: %w", fault.ErrNotFound)
-	}
-	return revoked, err
+	return epoch, position, err
+}
+
+// StatusNamed reports whether an entry of a list is kept.
+func (s *Store) StatusNamed(ctx context.Context, list string) (named bool, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.row(`SELECT EXISTS (SELECT 1 FROM status_entry WHERE list = ?)`, list).Scan(&named)
+	})
+	return named, err
 }

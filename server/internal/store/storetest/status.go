@@ -9,7 +9,6 @@ import (
 	"github.com/jotsmith/jotsmith/jwt"
 	"github.com/jotsmith/jotsmith/server/internal/account"
 	"github.com/jotsmith/jotsmith/server/internal/audit"
-	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/feed"
 	"github.com/jotsmith/jotsmith/server/internal/session"
 	"github.com/jotsmith/jotsmith/server/internal/status"
@@ -34,15 +33,14 @@ func testStatus(t *testing.T, open Opener) {
 	}
 	lists := func(list string, want ...int) {
 		t.Helper()
-		got, err := w.StatusList(w.ctx, list)
-		slices.Sort(got)
-		if err != nil || !slices.Equal(got, want) {
-			t.Errorf("list %s: %v, %v, want %v", list, got, err, want)
+		if got := w.revoked(list, 0, 0); !slices.Equal(got, want) {
+			t.Errorf("list %s: %v, want %v", list, got, want)
 		}
 	}
 	save("a", 1, "token1", "session1", issued)
 	save("a", 5, "token2", "session1", issued)
-	save("a", 1<<20-1, "token3", "session2", issued)
+	third, inList := "AAAAAAAAAAAAAAAA.1048575", "AAAAAAAAAAAAAAAA"
+	save(inList, 1<<20-1, third, "session2", issued)
 	save("a", 7, "token4", "", issued)
 	save("a", 9, "token5", "", issued.Add(time.Minute))
 	save("b", 1, "token6", "session1", issued)
@@ -59,26 +57,56 @@ func testStatus(t *testing.T, open Opener) {
 		t.Helper()
 		check(t, "error", w.Publish(w.ctx, feed.Fact{Kind: kind, Value: value, Before: before, Expires: now.Add(time.Hour)}, event("token.revoke")), nil)
 	}
-	publish(jwt.TokenFact, "token3", time.Time{})
+	publish(jwt.TokenFact, third, time.Time{})
 	publish(jwt.TokenFact, "session1", time.Time{}) // a value of another kind
-	lists("a", 1<<20-1)
+	lists("a")
+	lists(inList, 1<<20-1)
 	publish(jwt.SessionFact, "session1", time.Time{})
-	lists("a", 1, 5, 1<<20-1)
+	lists("a", 1, 5)
 	publish(jwt.SubjectFact, subject, issued.Add(time.Second)) // spares sessions, and what came later
-	lists("a", 1, 5, 7, 1<<20-1)
+	lists("a", 1, 5, 7)
 	lists("b", 1)
-	if _, err := w.StatusList(w.ctx, "c"); !errors.Is(err, fault.ErrNotFound) {
-		t.Errorf("a list that nobody names: %v", err)
+	for _, c := range []struct {
+		list           string
+		sessions, apps uint64
+		want           []int
+	}{
+		{inList, 1, 0, nil}, {"a", 2, 0, []int{1, 5, 7}}, {"a", 3, 0, []int{7}}, {"a", 4, 3, []int{7}}, {"a", 0, 4, []int{1, 5}}, {"a", 4, 4, nil},
+	} {
+		if got := w.revoked(c.list, c.sessions, c.apps); !slices.Equal(got, c.want) {
+			t.Errorf("list %s after %d and %d: %v, want %v", c.list, c.sessions, c.apps, got, c.want)
+		}
 	}
+	named := func(list string, want bool) {
+		t.Helper()
+		if got, err := w.StatusNamed(w.ctx, list); err != nil || got != want {
+			t.Errorf("list %s is named: %v, %v", list, got, err)
+		}
+	}
+	named("b", true)
+	named("c", false)
 
 	check(t, "error", w.SaveStatus(w.ctx, status.Entry{Slot: status.Slot{List: "old", Index: 1}, Token: "old", Expires: now.Add(-time.Second)}), nil)
 	deleted, err := w.Sweep(w.ctx, time.Hour, 100)
 	check(t, "error", err, nil)
 	check(t, "deleted", deleted, map[string]int{"status_entry": 1})
-	if _, err := w.StatusList(w.ctx, "old"); !errors.Is(err, fault.ErrNotFound) {
-		t.Errorf("a list whose tokens have all expired: %v", err)
-	}
+	named("old", false)
 	lists("b", 1)
+}
+
+// revoked answers the indices of a list that are revoked after two positions.
+func (w *world) revoked(list string, sessions, apps uint64) (all []int) {
+	w.t.Helper()
+	epoch, position, err := w.StatusSince(w.ctx, sessions, apps, func(s status.Slot) {
+		if s.List == list && !slices.Contains(all, s.Index) {
+			all = append(all, s.Index)
+		}
+	})
+	_, head, _, err2 := w.FeedSince(w.ctx, 0)
+	check(w.t, "errors", []error{err, err2}, []error{nil, nil})
+	check(w.t, "where the feed stands", feed.Head{Epoch: epoch, Position: position}, head)
+	slices.Sort(all)
+	return all
 }
 
 // The entry of a token commits with the session or the refresh that makes it,
@@ -99,9 +127,8 @@ func testStatusCommits(t *testing.T, open Opener) {
 	}
 	kept := func(list string, want bool) {
 		t.Helper()
-		_, err := w.StatusList(w.ctx, list)
-		if errors.Is(err, fault.ErrNotFound) == want || err != nil && !errors.Is(err, fault.ErrNotFound) {
-			t.Errorf("%s is kept: %v, want %v", list, err, want)
+		if got, err := w.StatusNamed(w.ctx, list); err != nil || got != want {
+			t.Errorf("%s is kept: %v, %v, want %v", list, got, err, want)
 		}
 	}
 	holder := w.account("alice")
@@ -171,7 +198,5 @@ func testStatusCommits(t *testing.T, open Opener) {
 	// What the store completes, a list of the session's end shows.
 	_, err = w.EndSessions(w.ctx, session.Selection{ID: started.ID}, "test", event("session.end"))
 	check(t, "error", err, nil)
-	if revoked, err := w.StatusList(w.ctx, "one statement"); err != nil || len(revoked) != 1 {
-		t.Errorf("%v, %v", revoked, err)
-	}
+	check(t, "revoked", len(w.revoked("one statement", 0, 0)), 1)
 }
