@@ -54,6 +54,7 @@ want "ruby ruby-jwt" ruby -e 'require "jwt"'
 want "nodejs npm" command -v npm
 want chromium command -v chromium # log-ins by cookie are tested in it
 want redis-server command -v redis-server # where many nodes count together
+want e2fsprogs test -x /usr/sbin/mkfs.ext4 # disks that are filled and broken
 for packages in clients/js server/e2e/interop server/e2e/browser examples/express examples/react; do
 	command -v npm >/dev/null && ! cmp -s $packages/package-lock.json $packages/node_modules/.installed || continue
 	say "installing npm packages ($packages)"

@@ -91,8 +91,11 @@ func newDisk(t *testing.T, size int64) *disk {
 	if err := f.Truncate(size << 20); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := command("mkfs.ext4", "-q", "-F", "-m", "0", d.image); err != nil {
-		t.Skipf("no disk to break: %v: %s", err, out)
+	switch out, err := command("mkfs.ext4", "-q", "-F", "-m", "0", d.image); {
+	case errors.Is(err, exec.ErrNotFound):
+		lacks(t, "mkfs.ext4: install the package e2fsprogs")
+	case err != nil:
+		t.Fatalf("no disk to break: %v: %s", err, out)
 	}
 	if out, err := d.mount(); err != nil {
 		t.Skipf("this process may not mount a disk: %v: %s", err, out)
