@@ -6,6 +6,7 @@
 #             of three nodes under load: nodes killed (default 1000), PostgreSQL killed (100), Redis killed and
 #             stopped (100), answers to commits lost (1000)
 #   DISKS     times each disk is filled and made read-only (default 20)
+#   REDIS_PRIMARIES  primaries of a Redis Cluster that are killed, and that hang (default 20 each)
 #   FAILOVERS primaries that are killed, and their standbys promoted (default 20)
 #   HANG      how long the database hangs under load (default 30s)
 #   ROTATION  how long keys rotate under load (default 10m)
@@ -18,7 +19,7 @@
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} DISKS=${DISKS:-20} FAILOVERS=${FAILOVERS:-20} HANG=${HANG:-30s}
+KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} DISKS=${DISKS:-20} FAILOVERS=${FAILOVERS:-20} REDIS_PRIMARIES=${REDIS_PRIMARIES:-20} HANG=${HANG:-30s}
 EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536} SWEEP=${SWEEP:-1000000}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -42,6 +43,10 @@ echo "== disks full and read-only $DISKS times each, $FAILOVERS primaries lost, 
 (cd server && JOTSMITH_DISKS=$DISKS JOTSMITH_FAILOVERS=$FAILOVERS \
 	go test -count 1 -timeout 6h -parallel 1 -v -run 'TestFLT05DiskIsFullOrReadOnly|TestFLT05PrimaryIsLost|TestFLT05StandbyIsAway|TestFLT05ClockFiveMinutesOff|TestFLT07StandbyLagsBehind' ./e2e/) | tee "$log"
 row "disks, primaries and clocks" "$(sed -n 's/^ *\(disk\|clock\)_linux[a-z0-9_]*_test.go:[0-9]*: //p; s/^ *standby_test.go:[0-9]*: \([0-9]* primaries\|a standby\)/\1/p' "$log" | paste -s -d ';')"
+
+echo "== $REDIS_PRIMARIES primaries of a Redis Cluster killed, and as many hung"
+(cd server && JOTSMITH_REDIS_PRIMARIES=$REDIS_PRIMARIES go test -count 1 -timeout 2h -v -run 'TestFLT05RedisPrimaryIsLost' ./internal/shared/) | tee "$log"
+row "primaries of a Redis Cluster lost" "$(sed -n 's/^ *redis_cluster_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 
 echo "== revocation to refusal in another process"
 (cd server && go test -count 1 -v -run 'TestRevocationReachesAnotherProcess' ./e2e/) | tee "$log"

@@ -3,6 +3,7 @@ package realtest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -232,12 +233,15 @@ func (p *Postgres) Exec(t testing.TB, database string, statements ...string) {
 	}
 }
 
-// FreePort finds a port of loopback that nobody listens on.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// FreePort finds a port of loopback that nobody listens on, below those that the
+// kernel gives to whoever connects, one of which would soon be taken.
+func FreePort() (port int, err error) {
+	for range 100 {
+		var l net.Listener
+		port = 10_000 + rand.N(20_000)
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, err
 }

@@ -49,31 +49,46 @@ func startRedis(t testing.TB, listen string, args []string) *Redis {
 }
 
 // StartRedisCluster starts three primaries that share the slots of one Redis
-// Cluster, without replicas.
-func StartRedisCluster(t testing.TB) (nodes [3]*Redis) {
+// Cluster, and so many replicas of each behind them. Where a primary is lost, the
+// slots of the others are answered for.
+func StartRedisCluster(t testing.TB, replicas int) (nodes []*Redis) {
 	t.Helper()
 	args := []string{"--cluster", "create"}
-	for i := range nodes {
+	for range 3 * (1 + replicas) {
 		// The bus would else be at 10,000 more, where often no port is left.
 		bus, err := FreePort()
 		if err != nil {
 			t.Fatal(err)
 		}
-		nodes[i] = StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "2000")
-		args = append(args, nodes[i].Addr())
+		n := StartRedis(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "2000",
+			"--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
+		nodes, args = append(nodes, n), append(args, n.Addr())
 	}
-	if out, err := exec.Command("redis-cli", append(args, "--cluster-yes")...).CombinedOutput(); err != nil {
+	if out, err := exec.Command("redis-cli", append(args, "--cluster-replicas", strconv.Itoa(replicas), "--cluster-yes")...).CombinedOutput(); err != nil {
 		t.Fatalf("making a cluster: %v\n%s", err, out)
 	}
 	for _, n := range nodes {
-		for end := time.Now().Add(30 * time.Second); !strings.Contains(n.Ask(t, "CLUSTER INFO"), "cluster_state:ok"); {
-			if time.Now().After(end) {
-				t.Fatal("the cluster did not come up")
-			}
-			<-time.After(20 * time.Millisecond)
+		n.Until(t, "CLUSTER INFO", "cluster_state:ok")
+	}
+	for _, n := range nodes {
+		if !n.Primary(t) {
+			n.Until(t, "INFO replication", "master_link_status:up")
 		}
 	}
 	return nodes
+}
+
+// Primary says whether the server is one.
+func (r *Redis) Primary(t testing.TB) bool { return strings.HasPrefix(r.Ask(t, "ROLE"), "master") }
+
+// Until asks until the answer holds something.
+func (r *Redis) Until(t testing.TB, command, want string) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(r.Ask(t, command), want); <-time.After(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s never answers %q:\n%s", command, want, r.Ask(t, command))
+		}
+	}
 }
 
 // Addr is where it listens, and URL the same as a URL.

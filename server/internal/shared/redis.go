@@ -25,6 +25,9 @@ const (
 	// dialTime bounds how long it takes to connect, which no request waits for.
 	dialTime = 2 * time.Second
 
+	// refreshTime is how often a cluster is asked who keeps what.
+	refreshTime = 2 * time.Second
+
 	// After a failure nobody asks for coolDown; for longer, up to maxCoolDown,
 	// where it fails again and again within steady.
 	coolDown    = 500 * time.Millisecond
@@ -49,8 +52,9 @@ type RedisConfig struct {
 // Each node counts for itself too, and the stricter count holds. So Redis may
 // be lost, or come back empty, at any time: no request fails or waits because
 // of it, and what a node has counted itself stays counted; only what the other
-// nodes count is not known meanwhile. The log says when that begins and ends,
-// and [Redis.Status] how it is.
+// nodes count is not known meanwhile, and where one primary of a cluster is lost,
+// of the names that it keeps alone. The log says when that begins and ends, and
+// [Redis.Status] how it is.
 //
 // Nothing in Redis names anybody: keys are hashes under a secret. Servers with
 // different secrets may share one Redis. All keys expire.
@@ -64,13 +68,15 @@ type Redis struct {
 
 	patience time.Duration
 
-	client atomic.Pointer[rueidis.Client] // nil until there was a connection
-	up     atomic.Bool
-	fallen chan struct{} // wakes watch
-	first  chan struct{} // closed after the first attempt to connect
+	client  atomic.Pointer[rueidis.Client] // nil until there was a connection
+	cluster atomic.Bool
+	up      [lanes]atomic.Bool // whether Redis answers there; the first alone where it is no cluster
+	fallen  chan struct{}      // wakes watch
+	first   chan struct{}      // closed after the first attempt to connect
 
 	mu     sync.Mutex
 	status Status
+	said   bool // the log says that it is not up
 	owed   []debt
 
 	tell, heard chan struct{}
@@ -78,14 +84,6 @@ type Redis struct {
 	work sync.WaitGroup
 	over context.Context // ends with Close
 	stop context.CancelFunc
-}
-
-// Status says how it stands with the shared state.
-type Status struct {
-	Up    bool
-	Since time.Time // of Up, or of its contrary
-	Falls int       // how often it went down, since the start
-	Err   error     // why it is not up
 }
 
 // OpenRedis checks c and connects in the background: a Redis that does not
@@ -125,100 +123,20 @@ func OpenRedis(c RedisConfig) (*Redis, error) {
 func (r *Redis) Close() error {
 	r.stop()
 	r.work.Wait()
-	r.up.Store(false)
+	for i := range r.up {
+		r.up[i].Store(false)
+	}
 	if c := r.client.Load(); c != nil {
 		(*c).Close()
 	}
 	return nil
 }
 
-// Status says how it stands now.
-func (r *Redis) Status() Status {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.status
-}
-
-// watch connects, and again whenever an answer did not come.
-func (r *Redis) watch() {
-	started := sync.OnceFunc(func() { close(r.first) })
-	defer started()
-	wait := coolDown
-	for r.over.Err() == nil {
-		err := r.connect()
-		if err == nil {
-			began := time.Now()
-			r.rise()
-			started()
-			select {
-			case <-r.over.Done():
-				return
-			case <-r.fallen:
-			}
-			wait = min(2*wait, maxCoolDown)
-			if time.Since(began) > steady {
-				wait = coolDown
-			}
-		} else {
-			r.fall(err)
-			started()
-		}
-		select {
-		case <-r.over.Done():
-		case <-time.After(wait):
-		}
-	}
-}
-
-// connect makes the client where there is none yet, and asks whether Redis
-// answers and does what is needed.
-func (r *Redis) connect() error {
-	if r.client.Load() == nil {
-		c, err := rueidis.NewClient(r.option)
-		if err != nil {
-			return advise(err)
-		}
-		r.client.Store(&c)
-	}
-	return r.try(context.Background(), func(ctx context.Context, c rueidis.Client) error {
-		_, _, err := r.gcra(ctx, c, opTake, r.key("probe", r.id), 1, time.Millisecond)
-		return err
-	})
-}
-
-func (r *Redis) rise() {
-	select {
-	case <-r.fallen: // of before
-	default:
-	}
-	r.mu.Lock()
-	again := r.status.Falls > 0
-	r.status = Status{Up: true, Since: time.Now(), Falls: r.status.Falls}
-	r.mu.Unlock()
-	r.up.Store(true)
-	r.work.Go(r.pay)
-	if again {
-		r.log.Info("shared state answers again; nodes count together")
-	}
-}
-
-// fall says that Redis did not answer, once until it does again.
-func (r *Redis) fall(err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	was := r.up.Swap(false)
-	if !was && r.status.Err != nil || r.over.Err() != nil {
-		return
-	}
-	r.status = Status{Since: time.Now(), Falls: r.status.Falls + 1, Err: err}
-	signal(r.fallen)
-	r.log.Warn("shared state does not answer; this node counts for itself until it does", "err", err)
-}
-
-// ask asks Redis, where it is up. Where it does not answer, ok is false and the
-// node's own memory decides.
-func (r *Redis) ask(ctx context.Context, f func(context.Context, rueidis.Client) error) (ok bool) {
-	if !r.up.Load() {
+// ask asks Redis about what is in a place, where it is up. Where it does not
+// answer, ok is false and the node's own memory decides.
+func (r *Redis) ask(ctx context.Context, at place, f func(context.Context, rueidis.Client) error) (ok bool) {
+	up := r.lane(at)
+	if !up.Load() {
 		return false
 	}
 	err := r.try(ctx, f)
@@ -226,7 +144,7 @@ func (r *Redis) ask(ctx context.Context, f func(context.Context, rueidis.Client)
 		err = r.try(ctx, f) // of several connections, one may not know yet that its Redis has gone and come
 	}
 	if err != nil {
-		r.fall(err)
+		r.fall(up, err)
 		return false
 	}
 	return true
@@ -244,12 +162,6 @@ func (r *Redis) try(ctx context.Context, f func(context.Context, rueidis.Client)
 	return err
 }
 
-// key is where something is kept. In a Redis Cluster, what is in braces says
-// which node keeps it.
-func (r *Redis) key(kind, name string) string {
-	return r.prefix + kind + ":{" + r.hash(kind, name) + "}"
-}
-
 func (r *Redis) hash(kind, name string) string {
 	h := hmac.New(sha256.New, r.secret)
 	h.Write([]byte(kind))
@@ -258,11 +170,6 @@ func (r *Redis) hash(kind, name string) string {
 	var sum [sha256.Size]byte
 	return base64.RawURLEncoding.EncodeToString(h.Sum(sum[:0])[:16])
 }
-
-var (
-	errAnswer = errors.New("an answer that nobody asked for")
-	errLate   = errors.New("no answer")
-)
 
 // signal leaves a mark in c for whoever receives next.
 func signal(c chan struct{}) {

@@ -53,7 +53,7 @@ func (l *Limiter) Wait(ctx context.Context, name string, burst int, every time.D
 func (l *Limiter) Give(ctx context.Context, name string, every time.Duration) error {
 	l.own.Give(ctx, name, every)
 	if _, _, ok := l.ask(ctx, opGive, name, 0, every); !ok {
-		l.redis.owe(debt{l.redis.key(l.kind, name), every})
+		l.redis.owe(debt{l.redis.place(l.kind, name), every})
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func (l *Limiter) Give(ctx context.Context, name string, every time.Duration) er
 // A debt is a token that Redis does not know to be given back: of somebody whose
 // password was right, and who should not be taken for a guesser.
 type debt struct {
-	key   string
+	at    place
 	every time.Duration
 }
 
@@ -84,8 +84,8 @@ func (r *Redis) pay() {
 	r.owed = nil
 	r.mu.Unlock()
 	for i, d := range owed {
-		if r.over.Err() != nil || !r.ask(r.over, func(ctx context.Context, c rueidis.Client) error {
-			_, _, err := r.gcra(ctx, c, opGive, d.key, 0, d.every)
+		if r.over.Err() != nil || !r.ask(r.over, d.at, func(ctx context.Context, c rueidis.Client) error {
+			_, _, err := r.gcra(ctx, c, opGive, d.at.key, 0, d.every)
 			return err
 		}) {
 			for _, d := range owed[i:] {
@@ -97,8 +97,9 @@ func (r *Redis) pay() {
 }
 
 func (l *Limiter) ask(ctx context.Context, act, name string, burst int, every time.Duration) (left int, wait time.Duration, ok bool) {
-	ok = l.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) (err error) {
-		left, wait, err = l.redis.gcra(ctx, c, act, l.redis.key(l.kind, name), burst, every)
+	at := l.redis.place(l.kind, name)
+	ok = l.redis.ask(ctx, at, func(ctx context.Context, c rueidis.Client) (err error) {
+		left, wait, err = l.redis.gcra(ctx, c, act, at.key, burst, every)
 		return err
 	})
 	return left, wait, ok

@@ -33,14 +33,14 @@ func (p *replays) Use(ctx context.Context, id [32]byte, now, until time.Time) er
 	if err := p.own.Use(ctx, id, now, until); err != nil {
 		return err
 	}
-	key := p.redis.key("used", hex.EncodeToString(id[:]))
+	at := p.redis.place("used", hex.EncodeToString(id[:]))
 	life := max(0, until.Sub(now)) + time.Second // also where Redis's clock is a little faster
 	first, mine := true, rand.Text()
-	p.redis.ask(ctx, func(ctx context.Context, c rueidis.Client) error {
-		err := c.Do(ctx, c.B().Set().Key(key).Value(mine).Nx().PxMilliseconds(life.Milliseconds()).Build()).Error()
+	p.redis.ask(ctx, at, func(ctx context.Context, c rueidis.Client) error {
+		err := c.Do(ctx, c.B().Set().Key(at.key).Value(mine).Nx().PxMilliseconds(life.Milliseconds()).Build()).Error()
 		if rueidis.IsRedisNil(err) {
 			// Asked a second time, it may be this very use that stands there.
-			used, _ := c.Do(ctx, c.B().Get().Key(key).Build()).ToString()
+			used, _ := c.Do(ctx, c.B().Get().Key(at.key).Build()).ToString()
 			first, err = used == mine, nil
 		}
 		return err

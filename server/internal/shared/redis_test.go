@@ -50,7 +50,7 @@ func wantUp(t testing.TB, r *Redis, up bool) {
 func TestLimiters(t *testing.T) {
 	t.Parallel()
 	one := realtest.StartRedis(t)
-	many := realtest.StartRedisCluster(t)
+	many := realtest.StartRedisCluster(t, 0)
 	for name, nodes := range map[string]func(kind string) (a, b counter){
 		"memory": func(string) (a, b counter) { m := NewMemory(0, nil); return m, m },
 		"redis": func(kind string) (a, b counter) {
@@ -264,7 +264,7 @@ func TestCloseLeavesDebts(t *testing.T) {
 	wantUp(t, r, true)
 	r.stop()
 	for range 3 {
-		r.owe(debt{r.key("k", "a"), time.Hour})
+		r.owe(debt{r.place("k", "a"), time.Hour})
 	}
 	r.pay()
 	if len(r.owed) != 3 {
@@ -459,7 +459,7 @@ func TestReplaysWithoutRedis(t *testing.T) {
 // also after Redis was away.
 func TestTell(t *testing.T) {
 	t.Parallel()
-	cluster := realtest.StartRedisCluster(t)
+	cluster := realtest.StartRedisCluster(t, 0)
 	hears(t, open(t, cluster[0].URL()), open(t, cluster[1].URL()))
 
 	server := realtest.StartRedis(t)

@@ -36,6 +36,8 @@ func ParseURL(s string) (rueidis.ClientOption, error) {
 		ConnWriteTimeout: dialTime,
 		DisableCache:     true,
 		DisableRetry:     true, // the node's own memory is faster
+		// Where a primary hangs, nothing else says that another took its place.
+		ClusterOption: rueidis.ClusterOption{ShardsRefreshInterval: refreshTime},
 		// What waits on a connection is sent together.
 		PipelineMultiplex:   1,
 		ReadBufferEachConn:  64 << 10,

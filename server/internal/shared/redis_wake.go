@@ -26,16 +26,22 @@ func (r *Redis) publish() {
 			return
 		case <-r.tell:
 		}
-		r.ask(r.over, func(ctx context.Context, c rueidis.Client) error {
-			return c.Do(ctx, c.B().Publish().Channel(r.prefix+channel).Message(r.id).Build()).Error()
-		})
+		// In a cluster any member takes it; chance chooses, and may choose one that
+		// is lost.
+		for range 4 {
+			if !r.answers() || r.try(r.over, func(ctx context.Context, c rueidis.Client) error {
+				return c.Do(ctx, c.B().Publish().Channel(r.prefix+channel).Message(r.id).Build()).Error()
+			}) == nil {
+				break
+			}
+		}
 	}
 }
 
 // listen subscribes, and again whenever that ends.
 func (r *Redis) listen() {
 	for r.over.Err() == nil {
-		if r.up.Load() {
+		if r.answers() {
 			c := *r.client.Load()
 			signal(r.heard) // for what was missed until now
 			err := c.Receive(r.over, c.B().Subscribe().Channel(r.prefix+channel).Build(), func(m rueidis.PubSubMessage) {
