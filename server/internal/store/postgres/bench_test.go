@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,6 +63,47 @@ func BenchmarkRefresh(b *testing.B) {
 				}
 			})
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "refreshes/s")
+		})
+	}
+}
+
+// Many ask at the same time, each for one of a thousand sessions: by statements
+// that several share, and by one for each.
+func BenchmarkSession(b *testing.B) {
+	p := realtest.SharedPostgres(b)
+	url := p.NewDatabase(b)
+	s := open(b, Config{URL: url})
+	if _, err := s.CreateAccount(b.Context(), account.Account{ID: "acc_a", Username: "a"}, "", event("account.create")); err != nil {
+		b.Fatal(err)
+	}
+	p.Exec(b, url, `INSERT INTO session (id, account, account_version, client, transport, audience, scope, device, address, generation, mac_key, forgiven, token_life, created_at, rotated_at, expires_at, ended_at, end_reason, claims)
+		SELECT 'ses_' || n, 'acc_a', 1, 'app_first_party', 'body', 'x', '', '', '', 1, '1', 0, 1, 1, 1, 1, 0, '', '' FROM generate_series(0, 999) n`, `ANALYZE`)
+	for _, c := range []struct {
+		name string
+		read func(session.ID) error
+	}{
+		{"shared", func(id session.ID) error {
+			_, _, err := s.Session(b.Context(), id)
+			return err
+		}},
+		{"alone", func(id session.ID) error {
+			return s.read(b.Context(), func(t *tx) error {
+				_, err := t.session(id)
+				return err
+			})
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.SetParallelism(8)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if err := c.read(session.ID(fmt.Sprint("ses_", rand.IntN(1000)))); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "readings/s")
 		})
 	}
 }

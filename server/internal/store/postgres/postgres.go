@@ -5,7 +5,8 @@
 // Each transition is one transaction, which locks the rows that it decides on
 // before it reads them; the plain rotation of a refresh token is one statement
 // (see [Store.RotateSession]). Nothing is kept in memory but the distance of the
-// database's clock from this node's. Statements keep to what the engines that
+// database's clock from this node's. Those who ask for sessions at the same time
+// share a statement, which is sent after the last of them asked. Statements keep to what the engines that
 // speak PostgreSQL's protocol share: no sequences, no advisory locks, no stored
 // code. Where two transactions collide, the one that was rolled back is run
 // again; where an answer was lost on its way, the caller is told
@@ -83,6 +84,8 @@ type Store struct {
 
 	migrations fs.FS
 	patience   time.Duration // patience, but in tests
+
+	questions questions // of Session
 
 	seq       atomic.Int64 // of the last event that was recorded
 	renewed   atomic.Int64 // when the pool was, in nanoseconds since the epoch

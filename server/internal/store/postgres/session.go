@@ -15,6 +15,7 @@ import (
 	"github.com/jotsmith/jotsmith/server/internal/audit"
 	"github.com/jotsmith/jotsmith/server/internal/fault"
 	"github.com/jotsmith/jotsmith/server/internal/session"
+	"github.com/jotsmith/jotsmith/server/internal/timing"
 )
 
 const sessionColumns = `s.id, s.account, s.account_version, s.client, s.transport, s.audience, s.scope, s.device, s.address,
@@ -239,11 +240,8 @@ func (t *tx) end(sel session.Selection, reason string, events ...audit.Event) (i
 
 // Session reads one row and, after it, the time.
 func (s *Store) Session(ctx context.Context, id session.ID) (r session.Row, now time.Time, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		r, err = t.session(id)
-		return err
-	})
-	if err != nil {
+	defer timing.Start(ctx, timing.Store).End()
+	if r, err = s.shared(ctx, id); err != nil {
 		return session.Row{}, time.Time{}, err
 	}
 	now, err = s.Now()

@@ -48,20 +48,22 @@ type tx struct {
 // of f undoes what f wrote. f is called again where the transaction was rolled
 // back for no fault of its own.
 func (s *Store) do(ctx context.Context, f func(*tx) error) error {
-	return s.run(ctx, "BEGIN", f)
+	return s.run(ctx, time.Now(), "BEGIN", f)
 }
 
 // snapshot lets f read one state of the database with several statements.
 func (s *Store) snapshot(ctx context.Context, f func(*tx) error) error {
-	return s.run(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", f)
+	return s.run(ctx, time.Now(), "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", f)
 }
 
 // read lets f read; each statement sees what has been committed by then.
-func (s *Store) read(ctx context.Context, f func(*tx) error) error { return s.run(ctx, "", f) }
+func (s *Store) read(ctx context.Context, f func(*tx) error) error {
+	return s.run(ctx, time.Now(), "", f)
+}
 
-func (s *Store) run(ctx context.Context, begin string, f func(*tx) error) error {
+// run has patience from start on.
+func (s *Store) run(ctx context.Context, start time.Time, begin string, f func(*tx) error) error {
 	defer timing.Start(ctx, timing.Store).End()
-	start := time.Now()
 	defer s.stats.latency.Since(start)
 	for n := 0; ; n++ {
 		err := s.attempt(ctx, start, begin, f)
