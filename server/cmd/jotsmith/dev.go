@@ -101,15 +101,19 @@ func (cmd *devCmd) Run(ctx context.Context, c *console) error {
 	log := slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: &level}))
 	issuer := defaultIssuer("http", cmd.Addr, listener.Addr())
 	n, err := openNode(ctx, nodeConfig{
-		Dir:        dir,
-		RootKey:    rootKeySource{file: filepath.Join(dir.path, "root-key", "root-key")},
-		Issuer:     issuer,
-		APIs:       []catalog.API{{Audience: tasksAudience}},
-		Roles:      devRoles,
-		AccessLife: time.Duration(cmd.AccessLife),
-		Origins:    cmd.Origin,
-		Loopback:   true,
-		Log:        log,
+		fixedConfig: fixedConfig{
+			Dir:        dir,
+			RootKey:    rootKeySource{file: filepath.Join(dir.path, "root-key", "root-key")},
+			Issuer:     issuer,
+			AccessLife: time.Duration(cmd.AccessLife),
+			Loopback:   true,
+			Log:        log,
+		},
+		liveConfig: liveConfig{
+			APIs:    []catalog.API{{Audience: tasksAudience}},
+			Roles:   devRoles,
+			Origins: cmd.Origin,
+		},
 	})
 	if err != nil {
 		return err

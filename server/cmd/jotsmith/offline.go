@@ -33,7 +33,7 @@ func openOfflineOrMake(ctx context.Context, f dataFlags, c *console) (*node, err
 }
 
 func openOfflineIn(ctx context.Context, dir *dataDir, f dataFlags, c *console) (_ *node, err error) {
-	n := newNode(nodeConfig{
+	n := newNode(nodeConfig{fixedConfig: fixedConfig{
 		Dir:        dir,
 		Store:      f.Store,
 		Issuer:     offlineIssuer,
@@ -43,11 +43,10 @@ func openOfflineIn(ctx context.Context, dir *dataDir, f dataFlags, c *console) (
 			fmt.Fprintf(c.err, "Made the root key %s. Keep a copy of it, apart from backups of the data.\n", path)
 		},
 		SessionIdle:            maxSessionIdle,
-		SessionMax:             maxSessionLife,
 		Keys:                   rotation{every: -1, lead: f.keyLead}, // rotating on schedule is the server's business
 		DangerouslyAcceptClock: f.DangerouslyAcceptClock,
 		Log:                    slog.New(slog.NewTextHandler(c.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+	}, liveConfig: liveConfig{SessionMax: maxSessionLife}})
 	n.closes = append(n.closes, dir.Close)
 	defer func() {
 		if err != nil {

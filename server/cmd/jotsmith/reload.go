@@ -88,12 +88,8 @@ func (r *running) reload(ctx context.Context, c *console) error {
 		return next.explain(err)
 	}
 	changed, waiting := r.line.takeOn(next)
-	config, err := serve.node(r.node.config.Dir, r.addr, r.node.config.Log)
-	if err != nil {
-		return err
-	}
 	before := r.node.registered()
-	handler, err := r.node.reconfigured(ctx, config)
+	handler, err := r.node.reconfigured(ctx, serve.live())
 	if err != nil {
 		return err
 	}
@@ -167,16 +163,14 @@ func (l *commandLine) takeOn(next *commandLine) (changed, waiting []string) {
 	return changed, waiting
 }
 
-// reconfigured answers the routes of a node like n with another configuration,
-// around the same store, catalog, keys and accounts. APIs and roles that are
-// not registered yet are; those that are stay as they stand.
-func (n *node) reconfigured(ctx context.Context, c nodeConfig) (http.Handler, error) {
-	if err := n.catalog.Seed(ctx, c.APIs, c.Roles); err != nil {
+// reconfigured answers the routes of a node on the same base with other live
+// settings. APIs and roles that are not registered yet are; those that are stay
+// as they stand.
+func (n *node) reconfigured(ctx context.Context, live liveConfig) (http.Handler, error) {
+	if err := n.catalog.Seed(ctx, live.APIs, live.Roles); err != nil {
 		return nil, err
 	}
-	c.Tracer = n.config.Tracer
-	next := &node{config: c, store: n.store, ring: n.ring, catalog: n.catalog, apps: n.apps, accounts: n.accounts, feed: n.feed, status: n.status, rates: n.rates, draining: n.draining,
-		refreshes: n.refreshes, minted: n.minted, traffic: n.traffic}
+	next := &node{base: n.base, live: live}
 	if err := next.openSessions(); err != nil {
 		return nil, fmt.Errorf("reloading: %w", err)
 	}

@@ -190,7 +190,7 @@ func TestStatusListsOfEveryNode(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			reloaded, err := n.reconfigured(t.Context(), n.config)
+			reloaded, err := n.reconfigured(t.Context(), n.live)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -239,32 +239,25 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		return nodeConfig{}, err
 	}
 	config := nodeConfig{
-		Dir:     dir,
-		Store:   cmd.Store,
-		Shared:  cmd.Shared,
-		RootKey: root,
-		RootKeyMade: func(path string) {
-			log.Warn("made a root key; keep a copy of it, apart from backups of the data", "file", path)
+		fixedConfig: fixedConfig{
+			Dir:     dir,
+			Store:   cmd.Store,
+			Shared:  cmd.Shared,
+			RootKey: root,
+			RootKeyMade: func(path string) {
+				log.Warn("made a root key; keep a copy of it, apart from backups of the data", "file", path)
+			},
+			Issuer:                 cmd.Issuer,
+			AccessLife:             time.Duration(cmd.AccessLife),
+			SessionIdle:            time.Duration(cmd.SessionIdle),
+			StatusLists:            cmd.StatusLists,
+			Sensitive:              cmd.SensitiveClaim,
+			Keys:                   cmd.rotation(),
+			Loopback:               onLoopback(cmd.Addr),
+			DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,
+			Log:                    log,
 		},
-		Issuer:                 cmd.Issuer,
-		SessionIdle:            time.Duration(cmd.SessionIdle),
-		SessionMax:             time.Duration(cmd.SessionMax),
-		RefreshGrace:           time.Duration(cmd.RefreshGrace),
-		PerAccount:             cmd.SessionsPerAccount,
-		Keys:                   cmd.rotation(),
-		Loopback:               onLoopback(cmd.Addr),
-		Origins:                cmd.Origin,
-		AccessCookie:           cmd.AccessCookie,
-		Sensitive:              cmd.SensitiveClaim,
-		StatusLists:            cmd.StatusLists,
-		TrustedProxies:         cmd.TrustedProxy,
-		RateExempt:             cmd.RateExempt,
-		DangerouslyAcceptClock: cmd.DangerouslyAcceptClock,
-		Log:                    log,
-		Slow:                   time.Duration(cmd.Slow),
-	}
-	if config.RefreshGrace == 0 {
-		config.RefreshGrace = -1
+		liveConfig: cmd.live(),
 	}
 	if config.Issuer == "" {
 		scheme := "http"
@@ -273,12 +266,29 @@ func (cmd *serveCmd) node(dir *dataDir, addr net.Addr, log *slog.Logger) (nodeCo
 		}
 		config.Issuer = defaultIssuer(scheme, cmd.Addr, addr)
 	}
-	if cmd.BehindProxy && len(config.TrustedProxies) == 0 {
-		config.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
-	}
-	config.APIs, config.Roles = cmd.catalog()
-	config.AccessLife = time.Duration(cmd.AccessLife)
 	return config, nil
+}
+
+// live says what those flags mean that a reload may change.
+func (cmd *serveCmd) live() liveConfig {
+	c := liveConfig{
+		SessionMax:     time.Duration(cmd.SessionMax),
+		RefreshGrace:   time.Duration(cmd.RefreshGrace),
+		PerAccount:     cmd.SessionsPerAccount,
+		TrustedProxies: cmd.TrustedProxy,
+		RateExempt:     cmd.RateExempt,
+		Slow:           time.Duration(cmd.Slow),
+		Origins:        cmd.Origin,
+		AccessCookie:   cmd.AccessCookie,
+	}
+	c.APIs, c.Roles = cmd.catalog()
+	if c.RefreshGrace == 0 {
+		c.RefreshGrace = -1
+	}
+	if cmd.BehindProxy && len(c.TrustedProxies) == 0 {
+		c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	}
+	return c
 }
 
 // catalog says which APIs and roles the flags name.

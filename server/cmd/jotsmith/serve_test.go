@@ -32,11 +32,13 @@ func newTestNode(t *testing.T, with ...func(*nodeConfig)) *node {
 	}
 	t.Cleanup(func() { dir.Close() })
 	config := nodeConfig{
-		Dir:     dir,
-		RootKey: rootKeySource{file: dir.path + ".root-key"},
-		Issuer:  "http://127.0.0.1:1",
-		APIs:    []catalog.API{{Audience: testAudience}},
-		Log:     slog.New(slog.DiscardHandler),
+		fixedConfig: fixedConfig{
+			Dir:     dir,
+			RootKey: rootKeySource{file: dir.path + ".root-key"},
+			Issuer:  "http://127.0.0.1:1",
+			Log:     slog.New(slog.DiscardHandler),
+		},
+		liveConfig: liveConfig{APIs: []catalog.API{{Audience: testAudience}}},
 	}
 	for _, f := range with {
 		f(&config)
