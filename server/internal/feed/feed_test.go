@@ -64,7 +64,7 @@ func TestAnswer(t *testing.T) {
 		"epoch1.9007199254740992", "epoch1.18446744073709551616", strings.Repeat("e", 65) + ".1", "\x00.1", "epoch1.1\n"} {
 		t.Run(fmt.Sprintf("malformed %q", after), func(t *testing.T) {
 			t.Parallel()
-			if _, err := f.Answer(t.Context(), after, 0); !errors.Is(err, feed.ErrCursor) {
+			if _, err := f.Answer(t.Context(), "", after, 0); !errors.Is(err, feed.ErrCursor) {
 				t.Errorf("Answer = %v, want ErrCursor", err)
 			}
 		})
@@ -209,7 +209,7 @@ func TestNoLeaseNoDocument(t *testing.T) {
 	ring := newRing(t, func() time.Time { return still().Add(time.Duration(passed.Load())) })
 	f := newFeed(t, feed.Config{Store: newMemory(), Ring: ring})
 	passed.Store(int64(time.Minute))
-	if _, err := f.Answer(t.Context(), "", 0); !errors.Is(err, keyring.ErrLease) {
+	if _, err := f.Answer(t.Context(), "", "", 0); !errors.Is(err, keyring.ErrLease) {
 		t.Errorf("Answer = %v, want ErrLease", err)
 	}
 }

@@ -92,7 +92,7 @@ func (h *house) end(t *testing.T, sel session.Selection) {
 // ServeHTTP answers as the server's route does.
 func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seconds, _ := strconv.Atoi(r.FormValue("wait"))
-	d, err := h.feed.Answer(r.Context(), r.FormValue("after"), time.Duration(seconds)*time.Second)
+	d, err := h.feed.Answer(r.Context(), "", r.FormValue("after"), time.Duration(seconds)*time.Second)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
@@ -265,7 +265,7 @@ func BenchmarkSnapshotOfAMillion(b *testing.B) {
 		b.StartTimer()
 		after, plain, zipped, pages := "", 0, 0, 0
 		for more := true; more; pages++ {
-			d, err := f.Answer(b.Context(), after, 0)
+			d, err := f.Answer(b.Context(), "", after, 0)
 			if err != nil {
 				b.Fatal(err)
 			}

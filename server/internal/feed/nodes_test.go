@@ -170,6 +170,9 @@ func TestNodes(t *testing.T) {
 	})
 
 	t.Run("a cursor is good at every node and after a restart of all", func(t *testing.T) {
+		if err := a.feed.Look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		at := read(t, a.ring, answer(t, a.feed, "", 0))
 		cursor := revocation.Cursor{Epoch: at.Epoch, Position: at.To}.String()
 		b.publish(t, "while up")

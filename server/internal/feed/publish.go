@@ -41,7 +41,7 @@ type Config struct {
 	Issuer  string
 	Poll    time.Duration // how often Run looks at the store; 0 means 250 ms
 	Waiters int           // how many calls of Answer may wait for news at a time; 0 means 4096
-	Streams int           // how many calls of Stream may run at a time; 0 means 1024
+	Streams int           // how many calls of Stream may run at a time; 0 means 1024; one caller has a quarter of each at most
 	Log     *slog.Logger  // nil means none
 }
 
@@ -51,8 +51,8 @@ type Feed struct {
 	c       Config
 	local   *revocation.Set
 	wake    chan struct{}
-	waiting atomic.Int64
-	streams atomic.Int64
+	waiting places
+	streams places
 
 	looking sync.Mutex // one look at a time
 	state   atomic.Pointer[state]
@@ -97,7 +97,10 @@ func New(c Config) (*Feed, error) {
 	if len(faults) > 0 {
 		return nil, fmt.Errorf("feed: %w", errors.Join(faults...))
 	}
-	return &Feed{c: c, local: revocation.NewSet(0), wake: make(chan struct{}, 1)}, nil
+	return &Feed{
+		c: c, local: revocation.NewSet(0), wake: make(chan struct{}, 1),
+		waiting: newPlaces(c.Waiters), streams: newPlaces(c.Streams),
+	}, nil
 }
 
 // Local is this node's own view, for verifiers in its process. It holds what
@@ -221,15 +224,19 @@ func (f *Feed) current(ctx context.Context) (*state, error) {
 // know, it is a snapshot. Either may lead only part of the way where there is
 // much. ErrCursor, and errors of the store and the key ring.
 //
-// When too many wait already, it answers at once.
-func (f *Feed) Answer(ctx context.Context, after string, wait time.Duration) (*Document, error) {
+// Who asks is counted, but for nobody ("") by name: when too many wait already,
+// or too many of theirs, it answers at once.
+func (f *Feed) Answer(ctx context.Context, who, after string, wait time.Duration) (*Document, error) {
 	cursor, err := parse(after)
 	if err != nil {
 		return nil, err
 	}
-	defer f.waiting.Add(-1)
-	if f.waiting.Add(1) > int64(f.c.Waiters) {
-		wait = 0
+	if wait > 0 {
+		if f.waiting.take(who) == nil {
+			defer f.waiting.leave(who)
+		} else {
+			wait = 0
+		}
 	}
 	return f.next(ctx, cursor, min(wait, MaxWait))
 }

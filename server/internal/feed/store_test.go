@@ -137,7 +137,7 @@ func read(t testing.TB, ring *keyring.Ring, compact string) *revocation.Document
 
 func answer(t testing.TB, f *feed.Feed, after string, wait time.Duration) string {
 	t.Helper()
-	d, err := f.Answer(context.Background(), after, wait)
+	d, err := f.Answer(context.Background(), "", after, wait)
 	if err != nil {
 		t.Fatal(err)
 	}

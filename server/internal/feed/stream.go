@@ -2,7 +2,6 @@ package feed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -19,22 +18,20 @@ const (
 	MaxStream = 10 * time.Minute
 )
 
-// ErrStreams says that a node has as many streams as it may.
-var ErrStreams = errors.New("too many streams of the feed")
-
 // Stream calls send with what Answer would answer, first for after and then
 // each time for where the last one led: at once when there is news, and every
 // Heartbeat when there is none. It ends with ctx, whose error it answers, with
-// an error of send, after MaxStream with nil, and with Answer's errors.
-func (f *Feed) Stream(ctx context.Context, after string, send func(*Document) error) error {
+// an error of send, after MaxStream with nil, and with Answer's errors. Who asks
+// is counted as by Answer; ErrStreams, ErrOwnStreams.
+func (f *Feed) Stream(ctx context.Context, who, after string, send func(*Document) error) error {
 	cursor, err := parse(after)
 	if err != nil {
 		return err
 	}
-	defer f.streams.Add(-1)
-	if n := f.streams.Add(1); n > int64(f.c.Streams) {
-		return fmt.Errorf("%w: at most %d", ErrStreams, f.c.Streams)
+	if err := f.streams.take(who); err != nil {
+		return err
 	}
+	defer f.streams.leave(who)
 	wait := time.Duration(0) // the first answer confirms where the feed stands
 	for end := time.Now().Add(MaxStream); time.Now().Before(end); wait = Heartbeat {
 		d, err := f.next(ctx, cursor, wait)

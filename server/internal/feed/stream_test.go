@@ -36,7 +36,7 @@ func TestStream(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- f.Stream(ctx, "", func(d *feed.Document) error {
+			done <- f.Stream(ctx, "", "", func(d *feed.Document) error {
 				told = append(told, event{read(t, ring, string(d.Bytes())), time.Since(began)})
 				return nil
 			})
@@ -59,30 +59,60 @@ func TestStream(t *testing.T) {
 		var both sync.WaitGroup
 		ctx, cancel = context.WithCancel(t.Context())
 		for range 2 {
-			both.Go(func() { f.Stream(ctx, "epoch1.2", func(*feed.Document) error { return nil }) })
+			both.Go(func() { f.Stream(ctx, "", "epoch1.2", func(*feed.Document) error { return nil }) })
 		}
 		synctest.Wait()
-		if err := f.Stream(t.Context(), "", nil); !errors.Is(err, feed.ErrStreams) || f.Stats().Streams != 2 {
+		if err := f.Stream(t.Context(), "", "", nil); !errors.Is(err, feed.ErrStreams) || f.Stats().Streams != 2 {
 			t.Errorf("a third stream of two: %v, %+v", err, f.Stats())
 		}
 		cancel()
 		both.Wait()
+
+		t.Log("nobody has more than a quarter, and who is not counted has what there is")
+		few := newFeed(t, feed.Config{Store: m, Ring: ring, Streams: 8, Waiters: 8})
+		ctx, cancel = context.WithCancel(t.Context())
+		for _, who := range []string{"a", "a", "b", "", "", "", ""} {
+			both.Go(func() { few.Stream(ctx, who, "epoch1.2", func(*feed.Document) error { return nil }) })
+			both.Go(func() { few.Answer(ctx, who, "epoch1.2", feed.MaxWait) })
+		}
+		synctest.Wait()
+		if err := few.Stream(t.Context(), "a", "", nil); !errors.Is(err, feed.ErrOwnStreams) {
+			t.Errorf("a third of one caller's two: %v", err)
+		}
+		at := time.Now()
+		if _, err := few.Answer(t.Context(), "a", "epoch1.2", feed.MaxWait); err != nil || time.Since(at) != 0 {
+			t.Errorf("who waits for too many is answered after %v: %v", time.Since(at), err)
+		}
+		both.Go(func() { few.Stream(ctx, "b", "epoch1.2", func(*feed.Document) error { return nil }) })
+		synctest.Wait()
+		if err := few.Stream(t.Context(), "c", "", nil); !errors.Is(err, feed.ErrStreams) {
+			t.Errorf("a ninth of eight: %v", err)
+		}
+		if st := few.Stats(); st.Streams != 8 || st.Waiting != 7 {
+			t.Errorf("%+v", st)
+		}
+		cancel()
+		both.Wait()
+		if st := few.Stats(); st.Streams != 0 || st.Waiting != 0 {
+			t.Errorf("after all have gone: %+v", st)
+		}
+
 		gone := errors.New("gone")
-		if err := f.Stream(t.Context(), "", func(*feed.Document) error { return gone }); err != gone || f.Stats().Streams != 0 {
+		if err := f.Stream(t.Context(), "", "", func(*feed.Document) error { return gone }); err != gone || f.Stats().Streams != 0 {
 			t.Errorf("a stream that nobody reads: %v, %+v", err, f.Stats())
 		}
 
 		t.Log("ends by itself, and with the store")
 		began, beats := time.Now(), 0
-		err := f.Stream(t.Context(), "epoch1.2", func(*feed.Document) error { beats++; return nil })
+		err := f.Stream(t.Context(), "", "epoch1.2", func(*feed.Document) error { beats++; return nil })
 		if err != nil || time.Since(began) != feed.MaxStream || beats != int(feed.MaxStream/feed.Heartbeat)+1 {
 			t.Errorf("lasted %v with %d events: %v", time.Since(began), beats, err)
 		}
 		m.set(func() { m.broken = fault.ErrUnavailable })
-		if err := f.Stream(t.Context(), "epoch1.2", func(*feed.Document) error { return nil }); !errors.Is(err, fault.ErrUnavailable) {
+		if err := f.Stream(t.Context(), "", "epoch1.2", func(*feed.Document) error { return nil }); !errors.Is(err, fault.ErrUnavailable) {
 			t.Errorf("without a store: %v", err)
 		}
-		if err := f.Stream(t.Context(), "nonsense", nil); !errors.Is(err, feed.ErrCursor) {
+		if err := f.Stream(t.Context(), "", "nonsense", nil); !errors.Is(err, feed.ErrCursor) {
 			t.Errorf("from nowhere that is: %v", err)
 		}
 	})
@@ -95,7 +125,7 @@ func TestDocumentsAreCompressedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory()
 		f := newFeed(t, feed.Config{Store: m, Ring: ring})
-		if d, err := f.Answer(t.Context(), "", 0); err != nil || d.Gzip() != nil {
+		if d, err := f.Answer(t.Context(), "", "", 0); err != nil || d.Gzip() != nil {
 			t.Errorf("an empty snapshot is compressed, or %v", err)
 		}
 		for n := range 5000 {
@@ -109,7 +139,7 @@ func TestDocumentsAreCompressedOnce(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range all {
 			wg.Go(func() {
-				all[i], _ = f.Answer(t.Context(), "", 0)
+				all[i], _ = f.Answer(t.Context(), "", "", 0)
 				all[i].Gzip()
 			})
 		}

@@ -80,7 +80,7 @@ func TestLongPollEndsWithItsContext(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		began := time.Now()
-		if _, err := f.Answer(ctx, "epoch1.0", 20*time.Second); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
+		if _, err := f.Answer(ctx, "", "epoch1.0", 20*time.Second); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != time.Second {
 			t.Errorf("Answer = %v after %v", err, time.Since(began))
 		}
 	})
@@ -182,7 +182,7 @@ func TestStoreThatDoesNotAnswer(t *testing.T) {
 		m := newMemory()
 		f := newFeed(t, feed.Config{Store: m, Ring: ring})
 		m.set(func() { m.broken = fault.ErrUnavailable })
-		if _, err := f.Answer(t.Context(), "", 0); !errors.Is(err, fault.ErrUnavailable) {
+		if _, err := f.Answer(t.Context(), "", "", 0); !errors.Is(err, fault.ErrUnavailable) {
 			t.Errorf("before the first look: %v", err)
 		}
 		m.set(func() { m.broken = nil })
@@ -195,10 +195,10 @@ func TestStoreThatDoesNotAnswer(t *testing.T) {
 			t.Errorf("a document of %v, the store answered last at %v", got, before)
 		}
 		time.Sleep(time.Second)
-		if _, err := f.Answer(t.Context(), "", 0); !errors.Is(err, fault.ErrUnavailable) {
+		if _, err := f.Answer(t.Context(), "", "", 0); !errors.Is(err, fault.ErrUnavailable) {
 			t.Errorf("cut off for 2.5 s: %v", err)
 		}
-		if _, err := f.Answer(t.Context(), "epoch1.0", 20*time.Second); !errors.Is(err, fault.ErrUnavailable) {
+		if _, err := f.Answer(t.Context(), "", "epoch1.0", 20*time.Second); !errors.Is(err, fault.ErrUnavailable) {
 			t.Errorf("cut off for longer: %v", err)
 		}
 		m.set(func() { m.broken = nil })

@@ -92,6 +92,19 @@ func (c *Call) TakeAddress(r *http.Request, rate *Rate) error {
 	return c.Take(r, rate, account.Origin(c.Address).String())
 }
 
+// Counted is who holds what there are few of at a time: the client's address, as
+// TakeAddress counts it, or "" where nobody counts its requests.
+func (c *Call) Counted() string {
+	if contains(c.shell.Exempt, c.Address) {
+		return ""
+	}
+	return account.Origin(c.Address).String()
+}
+
+// TooMany refuses a request because who asks has enough of something; one of them
+// may be free after the given time.
+func TooMany(of string, wait time.Duration) error { return &overRate{of, wait} }
+
 // tellRate adds to the answer how a bucket stands: what is left of it, and when
 // it is full again or, where it is empty, has one.
 func (c *Call) tellRate(name, policy string, left int, until time.Duration) {

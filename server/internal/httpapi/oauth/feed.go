@@ -43,7 +43,7 @@ func (d Deps) revocations(c *httpapi.Call, r *http.Request) error {
 		return d.stream(c, r, after)
 	}
 	c.Extend(wait)
-	document, err := d.answer(r.Context(), after, wait)
+	document, err := d.answer(r.Context(), c.Counted(), after, wait)
 	if err != nil {
 		return refused(err)
 	}
@@ -60,13 +60,13 @@ func (d Deps) revocations(c *httpapi.Call, r *http.Request) error {
 }
 
 // answer waits no longer than until the server stops.
-func (d Deps) answer(ctx context.Context, after string, wait time.Duration) (*feed.Document, error) {
+func (d Deps) answer(ctx context.Context, who, after string, wait time.Duration) (*feed.Document, error) {
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(d.Draining, cancel)()
-	document, err := d.Feed.Answer(waiting, after, wait)
+	document, err := d.Feed.Answer(waiting, who, after, wait)
 	if err != nil && waiting.Err() != nil && ctx.Err() == nil {
-		return d.Feed.Answer(ctx, after, 0)
+		return d.Feed.Answer(ctx, who, after, 0)
 	}
 	return document, err
 }
@@ -86,7 +86,7 @@ func (d Deps) stream(c *httpapi.Call, r *http.Request, after string) error {
 	defer context.AfterFunc(d.Draining, cancel)()
 	begun := false
 	flusher := http.NewResponseController(c)
-	err := d.Feed.Stream(ctx, after, func(document *feed.Document) error {
+	err := d.Feed.Stream(ctx, c.Counted(), after, func(document *feed.Document) error {
 		c.Extend(feed.Heartbeat)
 		head := fmt.Sprintf("id: %s\ndata: ", document.Next())
 		if !begun {
@@ -119,6 +119,8 @@ func refused(err error) error {
 	switch {
 	case errors.Is(err, feed.ErrCursor):
 		return httpapi.Refuse(wire.CodeInvalidRequest, "after is a place in the feed, as an earlier answer named it", err)
+	case errors.Is(err, feed.ErrOwnStreams):
+		return httpapi.TooMany("streams", feed.Heartbeat)
 	case errors.Is(err, feed.ErrStreams):
 		return httpapi.Refuse(wire.CodeServerBusy, "too many follow as a stream; ask with after and wait instead", err)
 	}
