@@ -56,7 +56,7 @@ func TestActsAreDocumented(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	look("../../cmd/jotsmith/node.go")
+	look("../../cmd/jotsmith/node_store.go")
 	if found < 20 {
 		t.Errorf("only %d acts were found: they are looked for in the wrong place", found)
 	}
