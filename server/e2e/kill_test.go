@@ -22,14 +22,28 @@ import (
 // was asked and never answered.
 type chain struct {
 	tokens   wire.TokenResponse // the last answer
+	places   []listed           // of its access tokens that name a status list
 	endAsked bool               // a log-out was sent
 	ended    bool               // and answered
+}
+
+// answered takes in an answer.
+func (c *chain) answered(t testing.TB, b []byte) {
+	t.Helper()
+	if err := json.Unmarshal(b, &c.tokens); err != nil {
+		t.Error(err)
+	}
+	if p, ok := listedAt(t, c.tokens.AccessToken); ok {
+		c.places = append(c.places, p)
+	}
 }
 
 // TestFLT01RFR06KillNine kills the server with SIGKILL at random moments of a load
 // of logins, refreshes and revocations, and starts it again on the same files.
 // Every answered refresh token works or has been properly succeeded; every
-// answered revocation stands. JOTSMITH_KILLS is the number of kills.
+// answered revocation stands. Half of the time tokens name status lists: none of
+// those that were answered is missing there once its session has ended.
+// JOTSMITH_KILLS is the number of kills.
 func TestFLT01RFR06KillNine(t *testing.T) {
 	kills := 40
 	if s := os.Getenv("JOTSMITH_KILLS"); s != "" {
@@ -60,7 +74,11 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 	}
 	p.stop(t)
 	for k := range kills {
-		p := startServe(t, addr, data, "--sessions-per-account", "1000")
+		flags := []string{"--sessions-per-account", "1000"}
+		if k%2 == 1 {
+			flags = append(flags, "--status-lists")
+		}
+		p := startServe(t, addr, data, flags...)
 		client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: workers}, Timeout: 20 * time.Second}
 
 		// What was answered before the kill stands.
@@ -82,7 +100,7 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 					continue
 				}
 				c.endAsked = false
-				json.Unmarshal(b, &c.tokens)
+				c.answered(t, b)
 				living = append(living, c)
 			}
 			chains[w] = living
@@ -108,7 +126,7 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 							return
 						}
 						c := &chain{}
-						json.Unmarshal(b, &c.tokens)
+						c.answered(t, b)
 						chains[w] = append(chains[w], c)
 						counted(&counts.login)
 					case dice < 6:
@@ -142,7 +160,7 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 							t.Errorf("refresh: %d: %s", status, b)
 							return
 						}
-						json.Unmarshal(b, &c.tokens)
+						c.answered(t, b)
 						counted(&counts.refresh)
 					}
 				}
@@ -162,11 +180,40 @@ func TestFLT01RFR06KillNine(t *testing.T) {
 	for _, c := range buried {
 		revoked(t, http.DefaultClient, issuer, c)
 	}
+	var lives []*chain // one of each worker's; the others end
+	for w := range chains {
+		for i, c := range chains[w] {
+			// A log-out that was not answered may have been made all the same.
+			status, b, err := post(http.DefaultClient, issuer+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: c.tokens.RefreshToken})
+			switch {
+			case err != nil:
+				t.Fatal(err)
+			case status == 401 && c.endAsked:
+				buried = append(buried, c)
+				continue
+			case status != 200:
+				t.Fatalf("refresh: %d: %s", status, b)
+			case i == 0:
+				lives = append(lives, c)
+				continue
+			}
+			c.answered(t, b)
+			if status, b, err := post(http.DefaultClient, issuer+"/v1/logout", c.tokens.AccessToken, nil); err != nil || status != 204 {
+				t.Fatalf("logout: %d: %s, %v", status, b, err)
+			}
+			buried = append(buried, c)
+		}
+	}
+	lists := statusLists{issuer: issuer}
+	named := lists.check(t, buried, 1) + lists.check(t, lives, 0)
+	if kills > 1 && named == 0 {
+		t.Error("no token named a status list")
+	}
 	if kills >= 100 && min(counts.login, counts.refresh, counts.end, counts.lost) == 0 {
 		t.Errorf("the load had none of something: %+v", counts)
 	}
-	t.Logf("%d kills: %d logins, %d refreshes, %d revocations answered, %d answers lost; nothing that was answered was lost",
-		kills, counts.login, counts.refresh, counts.end, counts.lost)
+	t.Logf("%d kills: %d logins, %d refreshes, %d revocations answered, %d answers lost; %d tokens in status lists; nothing that was answered was lost",
+		kills, counts.login, counts.refresh, counts.end, counts.lost, named)
 }
 
 // revoked checks that an ended session's access token is refused, and for that
