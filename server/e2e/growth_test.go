@@ -105,12 +105,14 @@ type grownServer struct {
 	issuer   string
 	admin    string
 	basic    string
+	serve    func() *proc // starts it
 	proc     *proc
 	ready    time.Duration
 	database *realtest.Postgres // nil where there is none
 	client   *http.Client
 	held     []wire.TokenResponse // of living sessions
 	started  []wire.TokenResponse // by the measurement itself
+	next     int                  // of held: where to go on all in turn
 	costs    map[string][]cost
 }
 
@@ -121,10 +123,13 @@ const (
 )
 
 // A growthOp is an operation, done with so many sessions, or where there are
-// none, with new ones.
+// none, with new ones. Where it is first, a server that has just been started is
+// asked for each of them once, so that it has kept nothing, whatever the size of
+// its store: what grows there is the store's work alone.
 type growthOp struct {
 	name     string
 	distinct int
+	first    bool
 	request  func(g *grownServer, session int) *http.Request
 	keep     func(g *grownServer, session int, body []byte)
 }
@@ -132,20 +137,22 @@ type growthOp struct {
 // growthOps are measured one after the other. Sessions that are started are
 // ended again.
 var growthOps = []growthOp{
-	{"refresh", active, refreshOf, refreshed},
-	{"refresh, all in turn", inTurn, refreshOf, refreshed},
-	{"introspect", active, introspectionOf, nil},
-	{"introspect, all in turn", inTurn, introspectionOf, nil},
-	{"me", active, func(g *grownServer, i int) *http.Request { return g.get("/v1/me", i) }, nil},
-	{"me, all in turn", inTurn, func(g *grownServer, i int) *http.Request { return g.get("/v1/me", i) }, nil},
-	{"list sessions", active, func(g *grownServer, i int) *http.Request { return g.get("/v1/sessions", i) }, nil},
-	{"client credentials", active, func(g *grownServer, _ int) *http.Request {
+	{"introspect, the first time", active, true, introspectionOf, nil},
+	{"me, the first time", active, true, meOf, nil},
+	{"refresh", active, false, refreshOf, refreshed},
+	{"refresh, all in turn", inTurn, false, refreshOf, refreshed},
+	{"introspect", active, false, introspectionOf, nil},
+	{"introspect, all in turn", inTurn, false, introspectionOf, nil},
+	{"me", active, false, meOf, nil},
+	{"me, all in turn", inTurn, false, meOf, nil},
+	{"list sessions", active, false, func(g *grownServer, i int) *http.Request { return g.get("/v1/sessions", i) }, nil},
+	{"client credentials", active, false, func(g *grownServer, _ int) *http.Request {
 		return request("POST", g.issuer+"/oauth/token", g.basic, "application/x-www-form-urlencoded", []byte("grant_type=client_credentials"))
 	}, nil},
-	{"log in, without the hash", 0, func(g *grownServer, i int) *http.Request { return g.start(fmt.Sprintf("new-%d", i%200)) }, func(g *grownServer, i int, body []byte) {
+	{"log in, without the hash", 0, false, func(g *grownServer, i int) *http.Request { return g.start(fmt.Sprintf("new-%d", i%200)) }, func(g *grownServer, i int, body []byte) {
 		json.Unmarshal(body, &g.started[i])
 	}},
-	{"log out", 0, func(g *grownServer, i int) *http.Request {
+	{"log out", 0, false, func(g *grownServer, i int) *http.Request {
 		return request("POST", g.issuer+"/v1/logout", "Bearer "+g.started[i].AccessToken, "", nil)
 	}, nil},
 }
@@ -161,6 +168,8 @@ func refreshed(g *grownServer, i int, body []byte) {
 	json.Unmarshal(body, &next)
 	g.held[i].RefreshToken = next.RefreshToken
 }
+
+func meOf(g *grownServer, i int) *http.Request { return g.get("/v1/me", i) }
 
 func introspectionOf(g *grownServer, i int) *http.Request {
 	token := g.held[i].AccessToken
@@ -218,12 +227,13 @@ func growServer(t *testing.T, database *realtest.Postgres, n int) *grownServer {
 	filled := time.Since(began)
 
 	args := append([]string{"--rate-exempt", "127.0.0.0/8", "--access-life", "24h"}, at...)
+	g.serve = func() *proc { return startServe(t, addr, data, args...) }
 	for range 3 { // the last one stays
 		if g.proc != nil {
 			g.proc.stop(t)
 		}
 		began := time.Now()
-		g.proc = startServe(t, addr, data, args...)
+		g.proc = g.serve()
 		if took := time.Since(began); g.ready == 0 || took < g.ready {
 			g.ready = took
 		}
@@ -273,16 +283,25 @@ func (g *grownServer) run(t *testing.T, n int, send func(i int) *http.Request, k
 func (g *grownServer) measure(t *testing.T, op growthOp, count int, settle time.Duration) cost {
 	t.Helper()
 	from, distinct := 0, min(op.distinct, len(g.held))
-	if distinct == 0 {
+	switch {
+	case op.first: // of sessions that lie anywhere in the store
+		count = distinct
+		g.client.CloseIdleConnections()
+		g.proc.stop(t)
+		g.proc = g.serve()
+	case distinct == 0:
 		distinct = count
 		if len(g.started) < count {
 			g.started = make([]wire.TokenResponse, count)
 		}
-	} else {
+	case op.distinct == inTurn: // as long as can be after it was asked the last time
+		from = g.next
+		g.next += count
+	default:
 		from = rand.IntN(distinct)
 	}
 	session := func(i int) int { return (from + i) % distinct }
-	if op.distinct == active && op.keep == nil {
+	if op.distinct == active && op.keep == nil && !op.first {
 		g.run(t, distinct, func(i int) *http.Request { return op.request(g, i) }, nil) // as they are when they are used all the time
 	}
 	server, database := used{g.proc.cmd.Process.Pid, g.database}.cpu(t)
