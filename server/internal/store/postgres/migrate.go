@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -42,7 +41,14 @@ const (
 
 	// lockTries is how often it comes back.
 	lockTries = 20
+
+	// away is how long whoever migrates may say nothing before the database takes
+	// its machine for gone and lets the next one begin; it says something several
+	// times in that time.
+	away = 30 * time.Second
 )
+
+var errTaken = errors.New("the database took this node for gone and may let another one bring the tables up to date; start again")
 
 // version reads the version of the tables, 0 where there are none yet.
 func (s *Store) version(ctx context.Context) (version int64, err error) {
@@ -149,7 +155,7 @@ func Migrate(ctx context.Context, c Config, progress func(schema.Step, time.Dura
 // probe connects, for whoever looks at a database that may not be ready to be
 // worked with.
 func probe(ctx context.Context, url string) (*Store, error) {
-	s := &Store{log: slog.New(slog.DiscardHandler), migrations: migrations(), patience: patience}
+	s := &Store{log: slog.New(slog.DiscardHandler), migrations: migrations(), patience: patience, away: away}
 	s.stats.latency = timing.NewLatency()
 	s.over, s.stop = context.WithCancel(context.Background())
 	config, err := configure(url)
@@ -163,61 +169,8 @@ func probe(ctx context.Context, url string) (*Store, error) {
 	return s, nil
 }
 
-// lockTables holds a row, in a transaction that changes nothing, until it is
-// let go or the node dies. Of nodes that start at once, one does the work and the
-// others wait here.
-func (s *Store) lockTables(ctx context.Context) (unlock func(), err error) {
-	// Two at once may both find that there is no such table.
-	for range attempts {
-		_, err = s.pool.Exec(ctx, `CREATE TABLE IF NOT EXISTS schema_lock (one INTEGER PRIMARY KEY)`)
-		if err == nil || !isThere(err) {
-			break
-		}
-	}
-	if err == nil {
-		_, err = s.pool.Exec(ctx, `INSERT INTO schema_lock (one) VALUES (1) ON CONFLICT DO NOTHING`)
-	}
-	if err != nil {
-		return nil, err
-	}
-	for told := false; ; told = true {
-		lock, err := s.pool.Begin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		// The migrations run on another connection meanwhile, for as long as they
-		// take.
-		_, err = lock.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`)
-		if err == nil {
-			_, err = lock.Exec(ctx, `SELECT one FROM schema_lock FOR UPDATE`)
-		}
-		if err == nil {
-			return func() { lock.Rollback(context.WithoutCancel(ctx)) }, nil
-		}
-		lock.Rollback(context.WithoutCancel(ctx))
-		if !isHeld(err) {
-			return nil, err
-		}
-		if !told {
-			s.log.Info("waiting for another node, which brings the tables up to date")
-		}
-	}
-}
-
-// isThere reports whether err says that somebody else has just made the same.
-func isThere(err error) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Code == uniqueViolation || e.Code == duplicateTable || e.Code == duplicateObject)
-}
-
-// isHeld reports whether err says that somebody else kept a lock for too long.
-func isHeld(err error) bool {
-	e, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (e.Code == lockNotAvailable || e.Code == queryCanceled)
-}
-
 func (s *Store) migrate(ctx context.Context, progress func(schema.Step, time.Duration)) error {
-	unlock, err := s.lockTables(ctx)
+	ctx, unlock, err := s.lockTables(ctx)
 	if err != nil {
 		return err
 	}
@@ -242,6 +195,9 @@ func (s *Store) migrate(ctx context.Context, progress func(schema.Step, time.Dur
 	for _, step := range steps {
 		start := time.Now()
 		if err := s.apply(ctx, p, step); err != nil {
+			if errors.Is(context.Cause(ctx), errTaken) {
+				err = errTaken
+			}
 			return fmt.Errorf("bringing the tables up to date: %s: %w", step.Name, err)
 		}
 		took := time.Since(start).Round(time.Millisecond)
@@ -256,7 +212,7 @@ func (s *Store) provider() (*goose.Provider, *sql.DB, error) {
 	config := s.pool.Config().ConnConfig.Copy()
 	config.RuntimeParams["statement_timeout"] = "0"
 	config.RuntimeParams["lock_timeout"] = fmt.Sprint(lockPatience.Milliseconds())
-	db := stdlib.OpenDB(*config)
+	db := stdlib.OpenDB(*config, stdlib.OptionAfterConnect(noticeLoss))
 	p, err := goose.NewProvider(goose.DialectPostgres, db, s.migrations,
 		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {

@@ -84,6 +84,7 @@ type Store struct {
 
 	migrations fs.FS
 	patience   time.Duration // patience, but in tests
+	away       time.Duration // away, but in tests
 
 	questions questions // of Session
 
@@ -112,7 +113,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if c.migrations == nil {
 		c.migrations = migrations()
 	}
-	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), committed: make(chan struct{}, 1), published: make(chan struct{}, 1), tellToo: c.Published}
+	s := &Store{log: c.Log, migrations: c.migrations, patience: cmp.Or(c.patience, patience), away: away, committed: make(chan struct{}, 1), published: make(chan struct{}, 1), tellToo: c.Published}
 	if c.wall == nil {
 		c.wall = time.Now
 	}
