@@ -95,6 +95,7 @@ func (a all) Check(t *jwt.Token) error { return a.CheckRequest(nil, t) }
 func (a all) CheckRequest(request any, t *jwt.Token) error {
 	var denied Denied
 	enough := true // would scopes alone have been enough?
+	hard := false  // is there what no log-in mends? It is told first
 	for _, rule := range a {
 		err := Check(rule, request, t)
 		if err == nil {
@@ -106,9 +107,9 @@ func (a all) CheckRequest(request any, t *jwt.Token) error {
 		}
 		switch {
 		case denied.Rule == "":
-			denied.Rule, denied.StepUp = d.Rule, d.StepUp
-		case d.StepUp == nil && denied.StepUp != nil: // what no log-in mends is told first
-			denied.Rule, denied.StepUp = d.Rule, nil
+			denied.Rule, denied.StepUp, hard = d.Rule, d.StepUp, d.StepUp == nil
+		case d.StepUp == nil && !hard:
+			denied.Rule, denied.StepUp, hard = d.Rule, nil, true
 		default:
 			denied.StepUp = denied.StepUp.and(d.StepUp)
 		}

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/jotsmith/jotsmith/internal/b64"
@@ -18,7 +19,7 @@ func (m *maker) requests() (cases []requestCase) {
 		switch want {
 		case accepted:
 			c.Status = http.StatusOK
-		case missing:
+		case missing, weakLogin:
 		case "invalid_request":
 			c.Status, c.Error = http.StatusBadRequest, want
 		case forbidden:
@@ -100,8 +101,78 @@ func (m *maker) requests() (cases []requestCase) {
 	may("any, and it has none", claims(), forbidden, rule{Any: []rule{admin, del}}, "tasks:delete")
 	may("any within all", claims(), accepted, rule{All: []rule{write, {Any: []rule{admin, editor}}}}, "")
 	may("all within any", claims(), forbidden, rule{Any: []rule{{All: []rule{read, admin}}, {Role: "owner"}}}, "")
+	m.logins(func(what string, c object, want string, r rule) *requestCase {
+		rc := add("RFR-13", what, want, auth("Bearer "+m.token(header("es256"), c)))
+		rc.Rule = &r
+		if want == weakLogin {
+			rc.Error = weakLogin
+		}
+		return rc
+	})
 	may("a rule is not asked about a bad token", claims().with("exp", "1"), expired, read, "")
 	return cases
+}
+
+const weakLogin = "insufficient_user_authentication"
+
+// logins are about the log-in behind a token (RFC 9470).
+func (m *maker) logins(add func(what string, c object, want string, r rule) *requestCase) {
+	old := func(what string, c object, r rule, needs, maxAge, acr string) {
+		rc := add(what, c, weakLogin, r)
+		rc.Needs, rc.MaxAge, rc.ACR = "needs "+needs, maxAge, acr
+	}
+	at := func(ago int64) object { return claims().with("auth_time", strconv.FormatInt(now-ago, 10)) }
+	five, gold, either, otp := rule{MaxAge: 300}, rule{ACR: []string{"gold"}}, rule{ACR: []string{"silver", "gold"}}, rule{AMR: "otp"}
+	editor, admin, del := rule{Role: "editor"}, rule{Role: "admin"}, rule{Scope: "tasks:delete"}
+	const needs = "log-in within 300 s"
+	add("a fresh log-in", at(1), accepted, five)
+	add("exactly as old as may be", at(300), accepted, five)
+	old("a second older", at(301), five, needs, "300", "")
+	old("no auth_time, however fresh the token", claims(), five, needs, "300", "")
+	old("of the first second of all time", claims().with("auth_time", "0"), five, needs, "300", "")
+	add("a log-in to come, within the leeway", at(-30), accepted, five)
+	old("a log-in to come", at(-31), five, needs, "300", "")
+	old("of the last second of all time", claims().with("auth_time", "253402300799"), five, needs, "300", "")
+	add("a fraction counts as older", claims().with("auth_time", strconv.FormatInt(now-300, 10)+".9"), accepted, five)
+	old("a fraction does not make it younger", claims().with("auth_time", strconv.FormatInt(now-301, 10)+".9"), five, needs, "300", "")
+	for _, c := range [][2]string{
+		{"text", quoted(strconv.Itoa(now))}, {"null", "null"}, {"a list", "[" + strconv.Itoa(now) + "]"}, {"a boolean", "true"},
+		{"before 1970", "-1"}, {"after 9999", "253402300800"},
+	} {
+		add("auth_time is "+c[0], claims().with("auth_time", c[1]), malformed, five)
+	}
+	add("the class", claims().with("acr", `"gold"`), accepted, gold)
+	add("the second of two classes", claims().with("acr", `"gold"`), accepted, either)
+	old("a weaker class", claims().with("acr", `"bronze"`), either, "acr silver gold", "", "silver gold")
+	old("no class", claims(), gold, "acr gold", "", "gold")
+	old("a class in another case", claims().with("acr", `"Gold"`), gold, "acr gold", "", "gold")
+	old("a class of two words", claims().with("acr", `"silver gold"`), either, "acr silver gold", "", "silver gold")
+	old("a method that is no class", claims().with("amr", `["gold"]`), gold, "acr gold", "", "gold")
+	add("acr is a list", claims().with("acr", `["gold"]`), malformed, gold)
+	add("acr is a number", claims().with("acr", "1"), malformed, gold)
+	add("acr is empty", claims().with("acr", `""`), malformed, gold)
+	add("the method", claims().with("amr", `["pwd","otp"]`), accepted, otp)
+	old("a weaker method", claims().with("amr", `["pwd"]`), otp, "amr otp", "", "")
+	old("no methods", claims().with("amr", `[]`), otp, "amr otp", "", "")
+	old("no amr", claims(), otp, "amr otp", "", "")
+	add("amr is text", claims().with("amr", `"otp"`), malformed, otp)
+	add("amr holds a number", claims().with("amr", `["otp",1]`), malformed, otp)
+	add("32 methods", claims().with("amr", "["+strings.Repeat(`"x",`, 31)+`"otp"]`), accepted, otp)
+	add("33 methods", claims().with("amr", "["+strings.Repeat(`"x",`, 32)+`"otp"]`), malformed, otp)
+
+	old("all: the shortest time, and the class", at(4000), rule{All: []rule{{MaxAge: 3600}, gold, five}}, "log-in within 3600 s", "300", "gold")
+	old("all: the class that both take", claims(), rule{All: []rule{either, {ACR: []string{"bronze", "silver"}}}}, "acr silver gold", "", "silver")
+	add("all: no class is enough for both", claims(), forbidden, rule{All: []rule{gold, {ACR: []string{"bronze"}}}}).Needs = "needs acr gold"
+	add("all: a log-in gives no role, which is told first", at(301), forbidden, rule{All: []rule{five, admin}}).Needs = "needs role admin"
+	add("all: a log-in gives no scope", at(301), forbidden, rule{All: []rule{five, del}}).Needs = "needs scope tasks:delete"
+	old("all: the role is there", at(301), rule{All: []rule{editor, five}}, needs, "300", "")
+	add("any: the role is enough", at(301), accepted, rule{Any: []rule{five, editor}})
+	old("any: a log-in would be enough", at(301), rule{Any: []rule{admin, five}}, "role admin or "+needs, "300", "")
+	old("any: the first log-in that would be", at(301), rule{Any: []rule{gold, five}}, "acr gold or "+needs, "", "gold")
+	old("any: a log-in before a scope", at(301), rule{Any: []rule{del, five}}, "scope tasks:delete or "+needs, "300", "")
+	scopes := add("any within all: scopes would be enough", at(301), forbidden, rule{All: []rule{{Scope: "extra"}, {Any: []rule{del, five}}}})
+	scopes.Scope = "extra tasks:delete"
+	add("a log-in is not asked for with a bad token", at(301).with("exp", "1"), expired, five)
 }
 
 func (m *maker) keySets() (cases []keySetCase) {

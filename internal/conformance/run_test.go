@@ -142,7 +142,11 @@ func TestRequests(t *testing.T) {
 				t.Fatalf("%s, %d; want %s, %d", got, w.Code, c.Want, c.Status)
 			}
 			challenge := w.Header().Get("WWW-Authenticate")
-			for name, want := range map[string]string{"error": c.Error, "scope": c.Scope} {
+			told := map[string]string{"error": c.Error, "scope": c.Scope, "max_age": c.MaxAge, "acr_values": c.ACR}
+			if c.Needs != "" {
+				told["error_description"] = c.Needs
+			}
+			for name, want := range told {
 				_, rest, _ := strings.Cut(challenge, " "+name+`="`)
 				if value, _, _ := strings.Cut(rest, `"`); value != want {
 					t.Errorf("%s is %q, want %q: %s", name, value, want, challenge)
@@ -167,6 +171,12 @@ func (r rule) authz() authz.Rule {
 		return authz.Scope(r.Scope)
 	case r.Role != "":
 		return authz.Role(r.Role)
+	case r.MaxAge != 0:
+		return authz.LoggedInWithin(time.Duration(r.MaxAge) * time.Second)
+	case r.ACR != nil:
+		return authz.ACR(r.ACR...)
+	case r.AMR != "":
+		return authz.AMR(r.AMR)
 	case r.All != nil:
 		return authz.All(of(r.All)...)
 	default:

@@ -63,6 +63,9 @@ type requestCase struct {
 	Status  int                 `json:"status"`
 	Error   string              `json:"challenge_error,omitempty"`
 	Scope   string              `json:"challenge_scope,omitempty"`
+	MaxAge  string              `json:"challenge_max_age,omitempty"`
+	ACR     string              `json:"challenge_acr_values,omitempty"`
+	Needs   string              `json:"challenge_description,omitempty"`
 	Allow   map[string][]string `json:"allow,omitempty"`
 	Note    string              `json:"note,omitempty"`
 }
@@ -77,8 +80,12 @@ type request struct {
 type rule struct {
 	Scope string `json:"scope,omitempty"`
 	Role  string `json:"role,omitempty"`
-	All   []rule `json:"all,omitempty"`
-	Any   []rule `json:"any,omitempty"`
+	// How the holder logged in (RFC 9470): seconds, classes, a method.
+	MaxAge int64    `json:"max_age,omitempty"`
+	ACR    []string `json:"acr,omitempty"`
+	AMR    string   `json:"amr,omitempty"`
+	All    []rule   `json:"all,omitempty"`
+	Any    []rule   `json:"any,omitempty"`
 }
 
 type keySetFile struct {

@@ -7,3 +7,4 @@ export { createClient } from "./client.js";
 export type { AuthorizationOptions, Client, ClientConfig, ClientEvent, Credentials, Session } from "./types.js";
 export type { StorageKind } from "./store.js";
 export { JotsmithError } from "./issuer.js";
+export { stepUp, type StepUp } from "./stepup.js";

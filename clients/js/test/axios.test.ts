@@ -2,7 +2,7 @@ import axios, { AxiosError } from "axios";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { attach } from "../src/axios.js";
 import { createClient } from "../src/index.js";
-import { Script, api, invalid, issuer } from "./issuer.js";
+import { Script, api, invalid, issuer, problem } from "./issuer.js";
 
 let script: Script;
 beforeEach(() => {
@@ -34,6 +34,15 @@ test("renews once after invalid_token and sends the same again", async () => {
   script.answer("/tasks", invalid());
   expect((await instance.post("/tasks", { title: "x" })).status).toBe(200);
   expect(script.calls.at(-1)).toMatchObject({ body: { title: "x" }, authorization: `Bearer ${script.access(2)}` });
+});
+
+test("RFR-13 does not renew where a new log-in is wanted", async () => {
+  const { instance } = await start();
+  script.answer("/tasks", problem(401, "insufficient_user_authentication", { "WWW-Authenticate": 'Bearer error="insufficient_user_authentication", max_age="300"' }));
+  const error = (await instance.get("/tasks").catch((e: unknown) => e)) as AxiosError<{ code: string }>;
+  expect(error.response?.data.code).toBe("insufficient_user_authentication");
+  expect(script.count("/v1/refresh")).toBe(0);
+  expect(script.count("/tasks")).toBe(1);
 });
 
 test("makes no loop, and errors hold no token", async () => {

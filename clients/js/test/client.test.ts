@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type ClientConfig, JotsmithError, createClient } from "../src/index.js";
+import { type ClientConfig, JotsmithError, createClient, stepUp } from "../src/index.js";
 import { type Locks, Script, api, inBrowser, invalid, issuer, over, problem } from "./issuer.js";
 
 let script: Script;
@@ -189,6 +189,35 @@ describe("renewal", () => {
     script.answer("/", problem(status, code, { "WWW-Authenticate": 'Bearer error="insufficient_scope"' }));
     expect((await done(client.fetch(api))).status).toBe(status);
     expect(script.count("/v1/refresh")).toBe(0);
+  });
+  test.each([
+    ["as the challenge says", { "WWW-Authenticate": 'Bearer realm="x", error="insufficient_user_authentication", error_description="needs log-in within 300 s", max_age="300", acr_values="silver gold"' }, { maxAge: 300, acr: ["silver", "gold"] }],
+    ["where CORS hides the challenge", {}, { maxAge: undefined, acr: [] }],
+  ])("RFR-13 not where a new log-in is wanted, %s", async (_, headers, want) => {
+    const client = await signedIn();
+    const demand = () => problem(401, "insufficient_user_authentication", headers);
+    script.answer("/", demand(), demand());
+    for (let i = 0; i < 2; i++) {
+      const response = await done(client.fetch(api, { method: "DELETE" }));
+      expect(await stepUp(response)).toEqual(want);
+      expect(await response.json()).toMatchObject({ code: "insufficient_user_authentication" });
+    }
+    expect(script.count("/v1/refresh")).toBe(0);
+    expect(script.count("/")).toBe(2);
+    expect(client.current?.id).toBe("ses_1");
+    await done(client.login({ username: "ada", password: "correct horse" }));
+    expect((await done(client.fetch(api, { method: "DELETE" }))).status).toBe(200);
+    expect(script.calls.at(-1)).toMatchObject({ authorization: `Bearer ${script.access(2)}` });
+  });
+  test.each([
+    ["good", () => Response.json({ code: "insufficient_user_authentication" })],
+    ["a bad token", () => invalid()],
+    ["a refusal that is no problem document", () => new Response('{"code":"insufficient_user_authentication"}', { status: 401, headers: { "Content-Type": "text/plain" } })],
+    ["another challenge, whatever the body", () => problem(401, "insufficient_user_authentication", { "WWW-Authenticate": 'Bearer error="invalid_token"' })],
+    ["a word within words", () => problem(401, "x", { "WWW-Authenticate": 'Bearer error_description="error=insufficient_user_authentication"' })],
+    ["nonsense", () => new Response("{", { status: 401, headers: { "Content-Type": "application/problem+json" } })],
+  ])("RFR-13 no log-in is wanted by %s", async (_, make) => {
+    expect(await stepUp(make())).toBeUndefined();
   });
   test("an API that refuses every token makes no loop", async () => {
     const client = await signedIn();

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import suite
 
-from jotsmith import All, Any as AnyOf, KeySet, Refused, Role, Scope, Verifier
+from jotsmith import ACR, AMR, All, Any as AnyOf, KeySet, LoggedInWithin, Refused, Role, Scope, Verifier
 from jotsmith.http import bearer, refusal
 from jotsmith.rules import Rule
 
@@ -34,6 +34,12 @@ def rule(document: Any) -> Rule:
         return Scope(document["scope"])
     if "role" in document:
         return Role(document["role"])
+    if "max_age" in document:
+        return LoggedInWithin(document["max_age"])
+    if "acr" in document:
+        return ACR(*document["acr"])
+    if "amr" in document:
+        return AMR(document["amr"])
     if "all" in document:
         return All(*map(rule, document["all"]))
     return AnyOf(*map(rule, document["any"]))
@@ -53,10 +59,12 @@ def test_requests(case: Any) -> None:
         answer = refusal(e, "api")
         assert (e.code, answer.status) == (case["want"], case["status"])
         challenge = answer.headers["WWW-Authenticate"]
-        for name in ("error", "scope"):
+        for name in ("error", "scope", "max_age", "acr_values"):
             want = case.get(f"challenge_{name}")
             assert (f' {name}="' in challenge) == (want is not None)
             assert want is None or f' {name}="{want}"' in challenge
+        needs = case.get("challenge_description")
+        assert needs is None or f' error_description="{needs}"' in challenge
 
 
 @pytest.mark.parametrize("case", suite.cases("keysets.json"), ids=suite.name)

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, g
 from flask.typing import ResponseReturnValue
 
-from jotsmith import Denied, Scope
+from jotsmith import ACR, AMR, Denied, LoggedInWithin, Scope
 from jotsmith.flask import Guard, current_token, require
 from jotsmith.testing import Issuer
 
@@ -36,6 +36,11 @@ def make(issuer: Issuer) -> Any:
     def write() -> ResponseReturnValue:
         return ""
 
+    @app.get("/close")
+    @require(role="editor", max_age=300, rule=ACR("silver", "gold"))
+    def close() -> ResponseReturnValue:
+        return ""
+
     @app.get("/own")
     @require()
     def own() -> ResponseReturnValue:
@@ -54,6 +59,40 @@ def check(answer: Any, status: int, code: str, title: str, challenge: str) -> No
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers.get("WWW-Authenticate", "") == challenge
     assert answer.headers.get("Retry-After", "") == ("5" if status == 503 else "")
+
+
+def test_rfr13_step_up() -> None:
+    issuer = Issuer()
+    client = make(issuer)
+
+    def at(ago: int, **claims: Any) -> Any:
+        said: dict[str, Any] = {"auth_time": int(issuer.now()) - ago, "acr": "gold", "roles": ["editor"], **claims}
+        return client.get("/close", headers=issuer.headers("acc_anna", **said))
+
+    assert at(0).status_code == 200
+    code, title = "insufficient_user_authentication", "Please log in again to do this."
+    for challenge, answer in {
+        'needs log-in within 300 s", max_age="300"': at(600),
+        'needs acr silver gold", acr_values="silver gold"': at(0, acr="bronze"),
+        'needs log-in within 300 s", max_age="300", acr_values="silver gold"': at(600, acr=None),
+    }.items():
+        check(answer, 401, code, title, f'{BEARER}, error="{code}", error_description="{challenge}')
+    # A password is not asked for where a role is missing, too.
+    forbidden = "You do not have permission to do this."
+    check(at(600, roles=[]), 403, "forbidden", forbidden, LACKS + ', error_description="needs role editor"')
+    # What was fresh grows old, and is in the cache.
+    headers = issuer.headers("acc_anna", auth_time=int(issuer.now()), acr="gold", roles=["editor"])
+    assert client.get("/close", headers=headers).status_code == 200
+    issuer.advance(302)
+    assert client.get("/close", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("make_rule", [
+    lambda: LoggedInWithin(0), lambda: LoggedInWithin(True), lambda: ACR(), lambda: ACR("a b"), lambda: AMR(""),
+])  # fmt: skip
+def test_rules_that_nobody_meets(make_rule: Any) -> None:
+    with pytest.raises(ValueError):
+        make_rule()
 
 
 BEARER = 'Bearer realm="https://api.example.com"'

@@ -1,7 +1,7 @@
 /** What a caller is told of a refusal: docs/errors.md. */
 export type RefusalCode =
   | "token_missing" | "token_malformed" | "token_invalid" | "token_expired" | "token_revoked"
-  | "forbidden" | "invalid_request" | "keys_unavailable" | "revocation_unavailable";
+  | "insufficient_user_authentication" | "forbidden" | "invalid_request" | "keys_unavailable" | "revocation_unavailable";
 
 /**
  * Why a token or a request was refused. The message is the true reason, for logs:
@@ -14,7 +14,15 @@ export class TokenError extends Error {
   }
 }
 
-/** A good token whose rights are not enough. Its holder is told what was demanded. */
+/** The log-in that would be enough (RFC 9470 §3). */
+export interface StepUp {
+  /** Seconds since it, at most. */
+  readonly maxAge?: number;
+  /** Its class: one of these, the preferred one first. */
+  readonly acr?: readonly string[];
+}
+
+/** A good token whose rights, or whose log-in, are not enough. Its holder is told what was demanded. */
 export class Denied extends TokenError {
   override readonly name = "Denied";
   constructor(
@@ -22,7 +30,9 @@ export class Denied extends TokenError {
     readonly rule: string,
     /** Space separated scopes that would have been enough, or empty. */
     readonly scope: string,
+    /** The new log-in that would be enough; undefined where none would. */
+    readonly stepUp?: StepUp,
   ) {
-    super("forbidden", "needs " + rule);
+    super(stepUp ? "insufficient_user_authentication" : "forbidden", "needs " + rule);
   }
 }

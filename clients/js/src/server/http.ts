@@ -42,6 +42,7 @@ const answers: Record<RefusalCode | "internal", [status: number, title: string, 
   token_invalid: [401, "Invalid token.", "invalid_token"],
   token_expired: [401, "Token has expired. Please re-authenticate.", "invalid_token"],
   token_revoked: [401, "Token has been revoked.", "invalid_token"],
+  insufficient_user_authentication: [401, "Please log in again to do this.", "insufficient_user_authentication"], // RFC 9470 §3
   forbidden: [403, "You do not have permission to do this.", "insufficient_scope"],
   invalid_request: [400, "More than one token was sent.", "invalid_request"],
   keys_unavailable: [503, "Try again shortly."],
@@ -66,8 +67,11 @@ function challenge(realm: string, word: string | undefined, error: unknown): str
   let s = `Bearer realm="${realm}"`;
   if (word) s += `, error="${word}"`;
   if (error instanceof Denied) {
-    if (error.scope) s += `, scope="${error.scope}"`;
+    const { stepUp } = error;
+    if (error.scope && !stepUp) s += `, scope="${error.scope}"`;
     else if (/^[ !#-[\]-~]{1,300}$/.test(error.rule)) s += `, error_description="needs ${error.rule}"`;
+    if (stepUp?.maxAge) s += `, max_age="${stepUp.maxAge}"`;
+    if (stepUp?.acr) s += `, acr_values="${stepUp.acr.join(" ")}"`;
   }
   return s;
 }

@@ -17,6 +17,9 @@ export interface Claims {
   readonly client_id?: string;
   readonly scope?: string;
   readonly roles?: readonly string[];
+  readonly auth_time?: number;
+  readonly acr?: string;
+  readonly amr?: readonly string[];
   readonly [name: string]: unknown;
 }
 
@@ -30,6 +33,12 @@ export interface Token {
   readonly roles: readonly string[];
   /** "exp" in seconds since the epoch, without fraction. */
   readonly expiresAt: number;
+  /** "auth_time" in seconds since the epoch, without fraction: when its holder logged in. A refresh does not move it. */
+  readonly authTime: number | undefined;
+  /** "acr": the class of the log-in, in the issuer's words. */
+  readonly acr: string | undefined;
+  /** "amr": how its holder logged in (RFC 8176). */
+  readonly amr: readonly string[];
   readonly claims: Claims;
 }
 
@@ -59,6 +68,19 @@ export interface Policy {
 }
 
 const refuse = (code: RefusalCode, reason: string, cause?: unknown) => new TokenError(code, reason, cause === undefined ? {} : { cause });
+
+const clocks = new WeakMap<Token, { leeway: number; now: () => number }>();
+
+/**
+ * Seconds since the token's holder logged in, by its verifier's clock; undefined
+ * where the token does not say it, or names a time that is further ahead than the
+ * leeway: neither is a fresh log-in.
+ */
+export function loginAge(token: Token): number | undefined {
+  const { leeway, now } = clocks.get(token) ?? { leeway: 0, now: Date.now };
+  const age = token.authTime === undefined ? NaN : now() / 1000 - token.authTime;
+  return age >= -leeway ? Math.max(age, 0) : undefined;
+}
 
 interface Entry {
   readonly token: Token;
@@ -135,7 +157,8 @@ export class Checker {
     const names = claims.aud === undefined ? [] : typeof claims.aud === "string" ? [claims.aud] : claims.aud;
     if (!names.some((name) => audiences.includes(name))) throw refuse("token_invalid", '"aud" is not this API');
     const scopes = (claims.scope ?? "").split(" ").filter(Boolean);
-    const token: Token = { subject: claims.sub, session: claims.sid, scopes, roles: claims.roles ?? [], expiresAt: Math.floor(claims.exp), claims: claims as Claims };
+    const token: Token = { subject: claims.sub, session: claims.sid, scopes, roles: claims.roles ?? [], expiresAt: Math.floor(claims.exp), authTime: claims.auth_time === undefined ? undefined : Math.floor(claims.auth_time), acr: claims.acr, amr: claims.amr ?? [], claims: claims as Claims };
+    clocks.set(token, this.policy);
     return {
       token: freeze(token),
       key,
@@ -187,7 +210,9 @@ const claimKinds: Record<string, (value: unknown) => boolean> = {
   scope: (value) => typeof value === "string", // RFC 8693 §4.2: one string
   aud: (value) => typeof value === "string" || isStrings(value, 64), // RFC 7519 §4.1.3
   roles: (value) => isStrings(value, 512),
-  exp: isDate, nbf: isDate, iat: isDate,
+  acr: filled,
+  amr: (value) => isStrings(value, 32),
+  exp: isDate, nbf: isDate, iat: isDate, auth_time: isDate,
 };
 
 function parseClaims(bytes: Buffer): Partial<Claims> & { exp: number } {

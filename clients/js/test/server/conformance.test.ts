@@ -91,7 +91,9 @@ describe("feeds", () => {
   });
 });
 
-interface RequestCase { id: string; what: string; policy: string; now: number; request: { method: string; target: string; headers: [string, string][] }; rule?: Rule; want: string; status: number; challenge_error?: string; challenge_scope?: string }
+interface RequestCase { id: string; what: string; policy: string; now: number; request: { method: string; target: string; headers: [string, string][] }; rule?: Written; want: string; status: number; challenge_error?: string; challenge_scope?: string; challenge_max_age?: string; challenge_acr_values?: string; challenge_description?: string }
+type Written = Omit<Rule, "maxAge" | "all" | "any"> & { max_age?: number; all?: Written[]; any?: Written[] };
+const ruleOf = ({ max_age, all, any, ...rest }: Written): Rule => ({ ...rest, ...(max_age && { maxAge: max_age }), ...(all && { all: all.map(ruleOf) }), ...(any && { any: any.map(ruleOf) }) });
 const { cases: requests } = read("requests") as { cases: RequestCase[] };
 
 describe.each([["Express 5", express], ["Express 4", express4 as unknown as typeof express]])("requests by %s", (_, make) => {
@@ -100,7 +102,7 @@ describe.each([["Express 5", express], ["Express 4", express4 as unknown as type
   for (const [i, { policy, now, rule }] of requests.entries()) {
     const checker = checkerOf(policy, now)!;
     const verifier: Verifier = { audience: "https://tasks.example.com", log: () => undefined, verify: (token) => checker.verify(token), ready: () => Promise.resolve(), feedAge: () => 0, close: () => undefined };
-    const guard = createGuard({ verifier }).require(rule);
+    const guard = createGuard({ verifier }).require(rule && ruleOf(rule));
     app.use((req, res, next) => {
       if (req.headers["x-case"] === String(i)) guard(req, res, next);
       else next();
@@ -111,7 +113,7 @@ describe.each([["Express 5", express], ["Express 4", express4 as unknown as type
   beforeAll(() => new Promise<void>((resolve) => { server.listen(0, "127.0.0.1", () => { port = (server.address() as AddressInfo).port; resolve(); }); }));
   afterAll(() => { server.close(); });
 
-  it.each(requests.map((c, i) => ({ ...c, i })))("$id $what", async ({ i, request, want, status, challenge_error, challenge_scope }) => {
+  it.each(requests.map((c, i) => ({ ...c, i })))("$id $what", async ({ i, request, want, status, ...told }) => {
     const text = await new Promise<string>((resolve, reject) => {
       let got = "";
       const socket = connect(port, "127.0.0.1", () => {
@@ -132,7 +134,8 @@ describe.each([["Express 5", express], ["Express 4", express4 as unknown as type
     expect(header("Content-Type")).toBe("application/problem+json");
     const challenge = header("WWW-Authenticate") ?? "";
     expect(challenge).toMatch(/^Bearer realm="https:\/\/tasks\.example\.com"/);
-    expect(/ error="([^"]*)"/.exec(challenge)?.[1]).toBe(challenge_error);
-    expect(/ scope="([^"]*)"/.exec(challenge)?.[1]).toBe(challenge_scope);
+    for (const name of ["error", "scope", "max_age", "acr_values"] as const)
+      expect(new RegExp(` ${name}="([^"]*)"`).exec(challenge)?.[1], name).toBe(told[`challenge_${name}`]);
+    if (told.challenge_description) expect(challenge).toContain(` error_description="${told.challenge_description}"`);
   });
 });

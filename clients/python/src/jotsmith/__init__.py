@@ -5,11 +5,14 @@ guards views, `jotsmith.login` keeps a program signed in, `jotsmith.testing` iss
 tokens for tests.
 """
 
-from .errors import Denied, Refused
+from .errors import Denied, Refused, StepUp
 from .issuer import Issuer, connect
 from .keys import KeySet
-from .rules import All, Any, Role, Scope
+from .rules import ACR, AMR, All, Any, LoggedInWithin, Role, Scope
 from .token import Token
 from .verifier import Verifier
 
-__all__ = ["All", "Any", "Denied", "Issuer", "KeySet", "Refused", "Role", "Scope", "Token", "Verifier", "connect"]
+__all__ = [
+    "ACR", "AMR", "All", "Any", "Denied", "Issuer", "KeySet", "LoggedInWithin", "Refused", "Role", "Scope", "StepUp",
+    "Token", "Verifier", "connect",
+]  # fmt: skip

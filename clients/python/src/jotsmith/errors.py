@@ -6,6 +6,8 @@ The text of an error is for the log. The sender learns `code`, `status` and
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 
 class Refused(Exception):
     """A request that may not pass."""
@@ -49,13 +51,25 @@ class RevocationUnavailable(Refused):
     code, status, title = "revocation_unavailable", 503, "Try again shortly."
 
 
+@dataclass(frozen=True)
+class StepUp:
+    """The log-in that would be enough (RFC 9470 §3)."""
+
+    max_age: int = 0  # seconds since it at most; 0: any
+    acr: tuple[str, ...] = ()  # its class, one of these; none: any
+
+
 class Denied(Refused):
-    """A good token whose rights are not enough."""
+    """A good token whose rights, or whose log-in, are not enough."""
 
     code, status, challenge = "forbidden", 403, "insufficient_scope"
     title = "You do not have permission to do this."
 
-    def __init__(self, rule: str, scope: str = "") -> None:
+    def __init__(self, rule: str, scope: str = "", step_up: StepUp | None = None) -> None:
         super().__init__("needs " + rule)
         self.rule = rule
         self.scope = scope  # space separated scopes that would have been enough
+        self.step_up = step_up  # the new log-in that would be; None where none would
+        if step_up is not None:
+            self.code = self.challenge = "insufficient_user_authentication"
+            self.status, self.title = 401, "Please log in again to do this."

@@ -20,7 +20,7 @@ from flask.typing import ResponseReturnValue
 
 from .errors import Refused
 from .http import bearer, quotable, refusal
-from .rules import All, Any, Role, Rule, Scope
+from .rules import All, Any, LoggedInWithin, Role, Rule, Scope
 from .token import Token
 from .verifier import Verifier
 
@@ -44,16 +44,22 @@ class Guard:
 
 
 def require(
-    *, scope: str | Sequence[str] | None = None, role: str | Sequence[str] | None = None, rule: Rule | None = None
+    *,
+    scope: str | Sequence[str] | None = None,
+    role: str | Sequence[str] | None = None,
+    max_age: int | None = None,
+    rule: Rule | None = None,
 ) -> Callable[[View], View]:
     """Lets a request pass whose token is good and holds what is demanded: a scope, a
-    role, and a rule, each where it is given. Of several scopes, or roles, one is
-    enough. Without any, every good token passes."""
+    role, a log-in at most max_age seconds ago, and a rule, each where it is given. Of
+    several scopes, or roles, one is enough. Without any, every good token passes."""
     rules: list[Rule] = []
     if scope is not None:
         rules.append(_one_of([Scope(name) for name in _names(scope)]))
     if role is not None:
         rules.append(_one_of([Role(name) for name in _names(role)]))
+    if max_age is not None:
+        rules.append(LoggedInWithin(max_age))
     if rule is not None:
         rules.append(rule)
     whole = All(*rules) if rules else None

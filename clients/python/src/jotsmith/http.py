@@ -61,10 +61,15 @@ def _challenge(error: Refused, realm: str) -> str:
     if error.challenge:
         out += f', error="{error.challenge}"'
     if isinstance(error, Denied):
-        if error.scope and quotable(error.scope):
+        step_up = error.step_up
+        if step_up is None and error.scope and quotable(error.scope):
             out += f', scope="{error.scope}"'
         elif error.rule and quotable(error.rule) and len(error.rule) <= _MAX_DESCRIPTION:
             out += f', error_description="{error}"'
+        if step_up is not None and step_up.max_age > 0:
+            out += f', max_age="{step_up.max_age}"'
+        if step_up is not None and step_up.acr and quotable(" ".join(step_up.acr)):
+            out += f', acr_values="{" ".join(step_up.acr)}"'
     return out
 
 

@@ -4,9 +4,10 @@ one that could never hold is a ValueError at once."""
 from __future__ import annotations
 
 import re
+from functools import reduce
 from typing import Protocol
 
-from .errors import Denied
+from .errors import Denied, StepUp
 from .token import Token
 
 _scope_token = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
@@ -52,6 +53,56 @@ class Role:
             raise Denied(str(self))
 
 
+class LoggedInWithin:
+    """Demands a log-in at most so many seconds ago (RFC 9470 §3). A refresh is none.
+    A token that does not say when its holder logged in is denied."""
+
+    def __init__(self, seconds: int) -> None:
+        if type(seconds) is not int or seconds < 1:
+            raise ValueError(f"{seconds!r} is not a whole number of seconds, at least one")
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return f"log-in within {self.seconds} s"
+
+    def check(self, token: Token) -> None:
+        age = token.login_age()
+        if age is None or not age <= self.seconds:
+            raise Denied(str(self), step_up=StepUp(max_age=self.seconds))
+
+
+class ACR:
+    """Demands a log-in of one of these classes, the preferred one first."""
+
+    def __init__(self, *values: str) -> None:
+        if not values or not all(_scope_token.fullmatch(v) for v in values):
+            raise ValueError("ACR needs values, each without space, quote and backslash (RFC 9470 §3)")
+        self.values = values
+
+    def __str__(self) -> str:
+        return "acr " + " ".join(self.values)
+
+    def check(self, token: Token) -> None:
+        if token.acr not in self.values:
+            raise Denied(str(self), step_up=StepUp(acr=self.values))
+
+
+class AMR:
+    """Demands a log-in by one method, such as "otp" (RFC 8176)."""
+
+    def __init__(self, method: str) -> None:
+        if not method:
+            raise ValueError("an authentication method needs a name")
+        self.method = method
+
+    def __str__(self) -> str:
+        return f"amr {self.method}"
+
+    def check(self, token: Token) -> None:
+        if self.method not in token.auth_methods:
+            raise Denied(str(self), step_up=StepUp())
+
+
 class All:
     """Demands every one of the rules."""
 
@@ -64,9 +115,11 @@ class All:
     def check(self, token: Token) -> None:
         denials = _denials(self.rules, token)
         if denials:
-            # Scopes are named where scopes alone would have been enough.
+            first = next((d for d in denials if d.step_up is None), denials[0])  # what no log-in mends
+            # Scopes, or a log-in, are named where they alone would have been enough.
             scopes = [d.scope for d in denials]
-            raise Denied(denials[0].rule, " ".join(scopes) if all(scopes) else "")
+            step_up = reduce(_both, (d.step_up for d in denials))
+            raise Denied(first.rule, " ".join(scopes) if all(scopes) else "", step_up)
 
 
 class Any:
@@ -81,7 +134,21 @@ class Any:
     def check(self, token: Token) -> None:
         denials = _denials(self.rules, token)
         if len(denials) == len(self.rules):
-            raise Denied(str(self), next((d.scope for d in denials if d.scope), ""))
+            scope = next((d.scope for d in denials if d.scope), "")
+            raise Denied(str(self), scope, next((d.step_up for d in denials if d.step_up is not None), None))
+
+
+def _both(one: StepUp | None, other: StepUp | None) -> StepUp | None:
+    """The log-in that is enough for one and the other, if any is."""
+    if one is None or other is None:
+        return None
+    ages = [age for age in (one.max_age, other.max_age) if age]
+    acr = one.acr or other.acr
+    if one.acr and other.acr:
+        acr = tuple(v for v in one.acr if v in other.acr)
+        if not acr:
+            return None
+    return StepUp(min(ages, default=0), acr)
 
 
 def _checked(name: str, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from typing import Any
+import time
+from typing import Any, Callable
 
 from . import _strict
 from .errors import TokenMalformed
@@ -15,6 +16,7 @@ SESSION, TOKEN, KEY, SUBJECT = 1, 2, 3, 4  # kinds of facts
 
 _MAX_AUDIENCES = 64
 _MAX_ROLES = 512
+_MAX_METHODS = 32
 
 
 def fact(kind: int, issuer: str, value: str) -> bytes:
@@ -29,8 +31,8 @@ class Token:
 
     __slots__ = (
         "issuer", "subject", "id", "session_id", "client_id", "audiences", "roles", "scopes",
-        "expires_at", "issued_at", "not_before", "key_id", "algorithm",
-        "_payload", "_key", "_from", "_until", "_facts", "_checked",
+        "expires_at", "issued_at", "not_before", "auth_time", "auth_methods", "acr", "key_id", "algorithm",
+        "_payload", "_key", "_now", "_leeway", "_from", "_until", "_facts", "_checked",
     )  # fmt: skip
 
     issuer: str
@@ -44,16 +46,21 @@ class Token:
     expires_at: int  # seconds since the epoch
     issued_at: int | None
     not_before: int | None
+    auth_time: int | None  # when the holder logged in; a refresh does not move it
+    auth_methods: tuple[str, ...]  # "amr" (RFC 8176)
+    acr: str
     key_id: str
     algorithm: str
     _payload: bytes
     _key: Key
+    _now: Callable[[], float]
+    _leeway: float
     _from: float
     _until: float
     _facts: tuple[bytes, ...] | None
     _checked: object  # what a follower knew when it last found no fact about this token
 
-    def __init__(self, payload: bytes, key: Key, leeway: float) -> None:
+    def __init__(self, payload: bytes, key: Key, leeway: float, now: Callable[[], float] = time.time) -> None:
         put = object.__setattr__
         try:
             claims = _strict.load_object(payload)
@@ -61,6 +68,7 @@ class Token:
                 put(self, attribute, _text(claims, name))
             put(self, "audiences", _strings(claims, "aud", _MAX_AUDIENCES, one=True))
             put(self, "roles", _strings(claims, "roles", _MAX_ROLES))
+            put(self, "auth_methods", _strings(claims, "amr", _MAX_METHODS))
             scope = claims.get("scope", "")  # RFC 8693 §4.2: one string
             if not isinstance(scope, str):
                 raise ValueError("scope is not a string")
@@ -74,12 +82,16 @@ class Token:
             put(self, "expires_at", expires)
             put(self, "issued_at", int(claims["iat"]) if "iat" in claims else None)
             put(self, "not_before", math.ceil(claims["nbf"]) if "nbf" in claims else None)
+            # Cut off, so that no log-in looks younger.
+            put(self, "auth_time", int(_strict.date(claims["auth_time"])) if "auth_time" in claims else None)
         except (ValueError, RecursionError) as e:
             raise TokenMalformed(f"claims: {_said(e)}") from None
         put(self, "key_id", key.kid)
         put(self, "algorithm", key.algorithm)
         put(self, "_payload", payload)
         put(self, "_key", key)
+        put(self, "_now", now)
+        put(self, "_leeway", leeway)
         put(self, "_from", max(begins, default=0) - leeway)
         put(self, "_until", expires + leeway)
         put(self, "_facts", None)
@@ -92,6 +104,15 @@ class Token:
     def claims(self) -> dict[str, Any]:
         """All claims, read anew, so that nobody can change what another one sees."""
         return _strict.load_object(self._payload)
+
+    def login_age(self) -> float | None:
+        """Seconds since the holder logged in, by the verifier's clock. None where the
+        token does not say it, or names a time that is further ahead than the leeway:
+        neither is a fresh log-in."""
+        if self.auth_time is None:
+            return None
+        age = self._now() - self.auth_time
+        return max(age, 0.0) if age >= -self._leeway else None
 
     def has_scope(self, name: str) -> bool:
         return name in self.scopes
@@ -114,7 +135,10 @@ class Token:
         return f"Token({self.algorithm}, expires {self.expires_at})"
 
 
-_texts = (("iss", "issuer"), ("sub", "subject"), ("jti", "id"), ("sid", "session_id"), ("client_id", "client_id"))
+_texts = (
+    ("iss", "issuer"), ("sub", "subject"), ("jti", "id"), ("sid", "session_id"), ("client_id", "client_id"),
+    ("acr", "acr"),
+)  # fmt: skip
 
 
 def _text(claims: dict[str, Any], name: str) -> str:

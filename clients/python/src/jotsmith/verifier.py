@@ -115,7 +115,7 @@ class Verifier:
             raise TokenInvalid("bad signature")
         if _media_type(typ) != self._type:
             raise TokenInvalid(f'its "typ" is not {self._type!r}')
-        token = Token(payload, key, self._leeway)
+        token = Token(payload, key, self._leeway, self._now)
         if token.issuer != self.issuer:
             raise TokenInvalid(f'"iss" is not {self.issuer!r}')
         if not any(name in token.audiences for name in self.audiences):
