@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -201,6 +202,58 @@ func TestRings(t *testing.T) {
 		facts, _, _, err := nodes[2].FeedSince(t.Context(), 0)
 		if err != nil || len(facts) == 0 || facts[len(facts)-1].Value != stolen {
 			t.Errorf("%v, %v", facts, fmt.Sprint(err))
+		}
+	})
+	t.Run("a node that is cut off from the database signs until its lease is over, and again when it has read the ring", func(t *testing.T) {
+		empty()
+		root := roots()
+		road := newRoad(t, p.Port)
+		cut := open(t, Config{URL: strings.Replace(url, fmt.Sprint(":", p.Port), fmt.Sprint(":", road.port), 1)})
+		var ahead atomic.Int64
+		c := config(cut, root)
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		off, there := must(keyring.Open(t.Context(), c)), must(keyring.Open(t.Context(), config(nodes[0], root)))
+		release := road.hold()
+		defer release()
+		old, err := off.Signer(keyring.Access, jwk.ES256)
+		if err != nil {
+			t.Errorf("within the lease: %v", err)
+		}
+		next := must(there.Revoke(t.Context(), old.KeyID(), operator))
+		ahead.Store(int64(keyring.Lease + time.Second))
+		off.CatchUp(t.Context())
+		if _, err := off.Signer(keyring.Access, jwk.ES256); !errors.Is(err, keyring.ErrLease) {
+			t.Errorf("cut off for longer than the lease: %v", err)
+		}
+		release()
+		for end := time.Now().Add(30 * time.Second); ; {
+			off.CatchUp(t.Context())
+			s, err := off.Signer(keyring.Access, jwk.ES256)
+			if err == nil && s.KeyID() == next.ID {
+				return
+			}
+			if err == nil || !errors.Is(err, keyring.ErrLease) || time.Now().After(end) {
+				t.Fatalf("it signs with %v, %v, and not with %s", s, err, next.ID)
+			}
+			<-time.After(20 * time.Millisecond)
+		}
+	})
+	t.Run("whoever writes to the tables plants no key and changes none", func(t *testing.T) {
+		root := roots()
+		for name, change := range map[string]string{
+			"its state":      `UPDATE ring_key SET state = 'retiring' WHERE purpose = 'access'`,
+			"its id":         `UPDATE ring_key SET id = 'planted' WHERE purpose = 'access'`,
+			"its algorithm":  `UPDATE ring_key SET algorithm = 'ES384' WHERE purpose = 'access'`,
+			"its purpose":    `UPDATE ring_key SET purpose = 'refresh' WHERE purpose = 'feed'`,
+			"another's blob": `UPDATE ring_key SET blob = (SELECT blob FROM ring_key WHERE purpose = 'feed') WHERE purpose = 'access'`,
+			"its version":    `UPDATE ring_key SET version = version + 1 WHERE purpose = 'access'`,
+		} {
+			empty()
+			must(keyring.Open(t.Context(), config(nodes[0], root)))
+			p.Exec(t, url, change)
+			if _, err := keyring.Open(t.Context(), config(nodes[1], root)); err == nil {
+				t.Errorf("%s was changed, and the ring opens", name)
+			}
 		}
 	})
 }
