@@ -72,6 +72,9 @@ type options struct {
 	Hash  account.HashParams
 	Quiet bool
 
+	LogIns  account.Limiter // default shared.NewMemory
+	Buckets int             // of the default, and of requests; 0 means shared.DefaultBuckets
+
 	Status bool // tokens name status lists
 
 	AccessCookie bool
@@ -113,7 +116,10 @@ func open(t testing.TB, o options) *node {
 	if o.Hash == (account.HashParams{}) {
 		o.Hash = account.HashParams{Memory: 64, Time: 1, Threads: 1}
 	}
-	n.accounts, err = account.New(account.Config{Store: n.store, Limiter: shared.NewMemory(0, nil), Hash: o.Hash, Slots: o.Slots, Log: log})
+	if o.LogIns == nil {
+		o.LogIns = shared.NewMemory(o.Buckets, nil)
+	}
+	n.accounts, err = account.New(account.Config{Store: n.store, Limiter: o.LogIns, Hash: o.Hash, Slots: o.Slots, Log: log})
 	must(err)
 	var lists *status.Lists
 	if o.Status {
@@ -164,7 +170,7 @@ func open(t testing.TB, o options) *node {
 		return httpapi.Refuse(wire.CodeForbidden, "", nil)
 	})
 	o.Config.Realm, o.Config.Log = cmp.Or(o.Issuer, issuer), log
-	o.Config.Limiter = shared.NewMemory(0, func() time.Time { return time.Time{} }) // nothing comes back
+	o.Config.Limiter = shared.NewMemory(o.Buckets, func() time.Time { return time.Time{} }) // nothing comes back
 	n.handler, err = httpapi.New(mux, o.Config)
 	must(err)
 	for username, roles := range map[string][]string{"alice": {"editor"}, "bob": {"viewer"}, "carol": {"editor"}, "ivy": {"introspector"}} {
