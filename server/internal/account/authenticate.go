@@ -135,6 +135,7 @@ func (s *Service) try(ctx context.Context, holder Account, stored, password stri
 		return "", "", err
 	}
 	refusal, better = s.check(ctx, holder, stored, password)
+	collect()
 	s.slots.release()
 	if refusal == "" {
 		s.give(ctx, tokens)

@@ -217,6 +217,7 @@ func (s *Service) hash(ctx context.Context, from netip.Addr, password string) (s
 		return "", err
 	}
 	defer s.slots.release()
+	defer collect()
 	return newHash(s.params, password).String(), nil
 }
 
