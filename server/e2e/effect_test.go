@@ -160,7 +160,7 @@ const (
 // and how long after it was answered. Table of docs/revocation.md.
 func TestRFR10ADM07TimeToEffect(t *testing.T) {
 	t.Parallel()
-	rounds := 2
+	rounds := 3
 	if n, err := strconv.Atoi(os.Getenv("JOTSMITH_EFFECT_ROUNDS")); err == nil {
 		rounds = n
 	}

@@ -105,7 +105,7 @@ func (c *cluster) act(client *http.Client, who int, mine *[]*tracked) outcome {
 func TestFLT01RFR06KillsOnThreeNodes(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, 3)
-	nodes, databases := sized(t, "JOTSMITH_NODE_KILLS", 6), sized(t, "JOTSMITH_POSTGRES_KILLS", 2)
+	nodes, databases := sized(t, "JOTSMITH_NODE_KILLS", 12), sized(t, "JOTSMITH_POSTGRES_KILLS", 3)
 	l := c.startLoad(t, 16)
 	for range nodes {
 		pass(300 * time.Millisecond)
@@ -135,7 +135,7 @@ func TestFLT01RFR06KillsOnThreeNodes(t *testing.T) {
 // request fails because of it, and each node says so.
 func TestFLT05RedisIsLost(t *testing.T) {
 	t.Parallel()
-	times := sized(t, "JOTSMITH_REDIS_KILLS", 1)
+	times := sized(t, "JOTSMITH_REDIS_KILLS", 3)
 	c := startCluster(t, 3)
 	l := c.startLoad(t, 16)
 	c.goesOn(t, 100)
@@ -203,7 +203,7 @@ func TestFLT05PostgresHangs(t *testing.T) {
 // would have got.
 func TestRFR04CutAfterCommit(t *testing.T) {
 	t.Parallel()
-	cuts := sized(t, "JOTSMITH_CUTS", 30)
+	cuts := sized(t, "JOTSMITH_CUTS", 60)
 	c := startCluster(t, 3)
 	l := c.startLoad(t, 16)
 	c.goesOn(t, 100)

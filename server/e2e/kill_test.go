@@ -45,7 +45,7 @@ func (c *chain) answered(t testing.TB, b []byte) {
 // those that were answered is missing there once its session has ended.
 // JOTSMITH_KILLS is the number of kills.
 func TestFLT01RFR06KillNine(t *testing.T) {
-	kills := 40
+	kills := 100
 	if s := os.Getenv("JOTSMITH_KILLS"); s != "" {
 		var err error
 		if kills, err = strconv.Atoi(s); err != nil {

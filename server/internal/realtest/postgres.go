@@ -45,7 +45,7 @@ func StartPostgres(t testing.TB) *Postgres {
 func StartPostgresIn(t testing.TB, dir string) *Postgres {
 	t.Helper()
 	p := newPostgres(t, dir)
-	if out, err := p.command("initdb", "-D", p.Dir, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
+	if out, err := p.command("initdb", "--no-sync", "-D", p.Dir, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	p.Start(t)
