@@ -15,12 +15,13 @@
 #   SEALED    times each way to fail at decrypting is tried, whose times are compared (default 10000; 5 minutes)
 #   DAMAGES   bytes of a database's log that are damaged (default 65536: each of its last 64 KiB), 16 for each other damage and power cut
 #   SOAK      how long a server is asked for half of what it can, in each store (default 20m)
+#   FLOOD     sessions, user names, addresses and the like that are made and never used (default 100000)
 #   SWEEP     sessions that are swept while others are refreshed (default 1000000)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} DISKS=${DISKS:-20} FAILOVERS=${FAILOVERS:-20} REDIS_PRIMARIES=${REDIS_PRIMARIES:-20} HANG=${HANG:-30s}
-EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536} SWEEP=${SWEEP:-1000000}
+EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536} SWEEP=${SWEEP:-1000000} FLOOD=${FLOOD:-100000}
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -75,6 +76,10 @@ row "soak" "$(sed -n 's/^ *soak_test.go:[0-9]*: //p' "$log" | paste -s -d ';')"
 echo "== damaged files, and power cuts in the middle of commits ($DAMAGES)"
 (cd server && JOTSMITH_DAMAGES=$DAMAGES go test -count 1 -timeout 12h -run 'TestFLT03Damaged|TestFLT04' ./internal/store/sqlite/)
 row "$DAMAGES flipped bits in the log, $((DAMAGES / 16)) torn writes, damaged files and power cuts" "nothing that was answered was lost but behind the damage, nothing else was taken for it"
+
+echo "== $FLOOD of each thing that is made and never used"
+(cd server && JOTSMITH_FLOOD=$FLOOD go test -count 1 -timeout 2h -v -run 'TestDOS05MemoryIsFlat' ./internal/httpapi/) | tee "$log"
+row "$FLOOD sessions, names, addresses, apps, paths and tokens" "memory is flat"
 
 echo "== $SWEEP sessions swept"
 (cd server && JOTSMITH_SWEEP=$SWEEP go test -count 1 -timeout 2h -v -run 'TestSweepGivesWay' ./internal/store/sqlite/) | tee "$log"
