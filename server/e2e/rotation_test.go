@@ -122,6 +122,7 @@ func listKeys(t testing.TB, data string) []ringKey {
 // 2,000 tokens a second: old ones and ones that were made a moment ago. No good
 // token is refused. JOTSMITH_ROTATION is how long it lasts.
 func TestRotationUnderLoad(t *testing.T) {
+	t.Parallel()
 	lasts := 30 * time.Second
 	if s := os.Getenv("JOTSMITH_ROTATION"); s != "" {
 		var err error
