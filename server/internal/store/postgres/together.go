@@ -167,7 +167,10 @@ func (s *Store) sessions(batch []*question) (rows map[session.ID]session.Row, er
 	}
 	err = s.run(context.Background(), batch[0].asked, "", func(t *tx) error {
 		rows = make(map[session.ID]session.Row, len(batch))
-		return t.each(`SELECT `+sessionColumns+`, `+accountColumns+` FROM session s JOIN account a ON a.id = s.account WHERE s.id = ANY($1)`,
+		// Each account is looked up by its id: for a join with so many sessions, all
+		// of some thousand accounts would be read.
+		return t.each(`SELECT `+sessionColumns+`, `+accountColumns+`
+			FROM session s CROSS JOIN LATERAL (SELECT * FROM account WHERE id = s.account LIMIT 1) a WHERE s.id = ANY($1)`,
 			func(found pgx.Rows) error {
 				var r session.Row
 				if err := found.Scan(rowFields(&r)...); err != nil {
