@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,19 @@ import (
 	"github.com/jotsmith/jotsmith/guard"
 	"github.com/jotsmith/jotsmith/wire"
 )
+
+// A feedDocument is what one says of where it stands.
+type feedDocument struct {
+	Epoch    string
+	To       uint64
+	Snapshot bool
+}
+
+func feedOf(t *testing.T, issuer, query string) (d feedDocument) {
+	t.Helper()
+	payloadOf(t, string(want(t, 200, "GET", issuer+"/v1/revocations"+query, "", nil)), &d)
+	return d
+}
 
 // Yesterday's copy of the directory is put back. A session that went on since
 // is told so and stays as it is; what was given out since has no successor but
@@ -49,6 +63,7 @@ func TestFLT07BackupOfYesterday(t *testing.T) {
 	late := login(t, issuer, "alice", effectPassword)
 	want(t, 204, "POST", issuer+"/v1/logout", ends.AccessToken, nil)
 	within(t, 10*time.Second, revoked)
+	known := feedOf(t, issuer, "")
 	p.stop(t)
 	if err := os.RemoveAll(data); err != nil {
 		t.Fatal(err)
@@ -70,7 +85,19 @@ func TestFLT07BackupOfYesterday(t *testing.T) {
 	if again := refresh(t, issuer, second.RefreshToken); again.RefreshToken != third.RefreshToken {
 		t.Error("the session has another third token than before")
 	}
-	refresh(t, issuer, third.RefreshToken)
+	again := refresh(t, issuer, third.RefreshToken)
+
+	// Who was cut off meanwhile misses nothing, though as much was revoked since as
+	// the copy lacks.
+	want(t, 204, "POST", issuer+"/v1/logout", again.AccessToken, nil)
+	if now := feedOf(t, issuer, fmt.Sprintf("?after=%s.%d", known.Epoch, known.To)); !now.Snapshot || now.To <= known.To {
+		t.Errorf("who stands at %d, where the copy never was, is told what followed, to %d", known.To, now.To)
+	}
+	within(t, 10*time.Second, func() bool {
+		_, err := g.CheckToken(ctx, again.AccessToken, nil)
+		code, _ := guard.Code(err)
+		return code == wire.CodeTokenRevoked
+	})
 	want(t, 401, "POST", issuer+"/v1/refresh", "", wire.RefreshRequest{RefreshToken: late.RefreshToken})
 	if !revoked() {
 		t.Error("a guard has forgotten a log-out because of the copy")

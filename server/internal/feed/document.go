@@ -50,6 +50,7 @@ type place struct {
 type Document struct {
 	place   place
 	once    sync.Once // signed by the first who asks, while others wait
+	next    revocation.Cursor
 	compact []byte
 	err     error
 
@@ -61,9 +62,7 @@ type Document struct {
 func (d *Document) Bytes() []byte { return d.compact }
 
 // Next is the place to which the document leads.
-func (d *Document) Next() revocation.Cursor {
-	return revocation.Cursor{Epoch: d.place.to.Epoch, Position: d.place.to.Position}
-}
+func (d *Document) Next() revocation.Cursor { return d.next }
 
 // Gzip is Bytes compressed, or nil where that is not worth it. It is made once.
 func (d *Document) Gzip() []byte {
@@ -111,8 +110,8 @@ func (d *documents) at(p place, second int64) *Document {
 // once in a second, however many ask.
 func (f *Feed) document(s *state, cursor revocation.Cursor) (*Document, error) {
 	p := place{to: s.head}
-	if cursor.Epoch == s.head.Epoch && cursor.Position <= s.head.Position {
-		p.from = cursor.Position
+	if at, known := s.place(cursor); known {
+		p.from = at
 	} else {
 		p.snapshot = true
 	}
@@ -123,7 +122,10 @@ func (f *Feed) document(s *state, cursor revocation.Cursor) (*Document, error) {
 		p.more = true
 	}
 	d := f.documents.at(p, s.at.Unix())
-	d.once.Do(func() { d.compact, d.err = f.sign(s, p, s.facts[start:end]) })
+	d.once.Do(func() {
+		d.next = revocation.Cursor{Epoch: p.to.Epoch, Position: s.told(p.to.Position)}
+		d.compact, d.err = f.sign(s, p, s.facts[start:end])
+	})
 	if d.err != nil {
 		return nil, d.err
 	}
@@ -166,7 +168,7 @@ func (s *state) cut(start, most int) (end int) {
 // sign makes the document of p, which carries those of facts that stand.
 func (f *Feed) sign(s *state, p place, facts []fact) ([]byte, error) {
 	d := revocation.Document{
-		Issuer: f.c.Issuer, Epoch: p.to.Epoch, From: p.from, To: p.to.Position,
+		Issuer: f.c.Issuer, Epoch: p.to.Epoch, From: s.told(p.from), To: s.told(p.to.Position),
 		Snapshot: p.snapshot, More: p.more, IssuedAt: s.at,
 		Entries: make([]revocation.Entry, 0, len(facts)),
 	}

@@ -22,12 +22,25 @@ type Fact struct {
 	Position uint64
 }
 
-// A Head is where the feed stands. Epoch is random and changes when a store
-// is restored; Position counts the transactions that published something.
+// A Head is where the feed stands. Epoch is random, made with the store;
+// Position counts the transactions that published something. On the wire other
+// numbers stand for positions, see [Start].
 type Head struct {
 	Epoch    string
 	Position uint64
 }
+
+// A Start says how positions are told since a node was started last: a store that
+// is put back from a copy counts on from there, and what it says at one position
+// must not be taken for what the store that was lost had said there. The copy's
+// own numbers begin where the time is, beyond all that were told before.
+type Start struct {
+	After uint64 // the position that was the last one then
+	Added uint64 // to those behind it
+}
+
+// MaxStarts is how many starts a store keeps, the latest.
+const MaxStarts = 256
 
 // A Store reads the feed. Facts are written by the transactions they follow
 // from, which take their position by raising one counter that nobody else can
@@ -37,6 +50,10 @@ type Store interface {
 	// FeedSince reads, as of one moment, the facts after a position that have
 	// not expired, the head, and the time.
 	FeedSince(ctx context.Context, after uint64) ([]Fact, Head, time.Time, error)
+
+	// FeedStarts answers by position the starts that are kept, at least those
+	// before any head that was read before.
+	FeedStarts(ctx context.Context) ([]Start, error)
 
 	// Publish publishes one fact in a position of its own, with the event of
 	// the act that it is. Position is set by the store.

@@ -63,6 +63,7 @@ type Feed struct {
 // A state is what one look at the store found. It is immutable.
 type state struct {
 	head   Head
+	starts []Start
 	facts  []fact        // those that stood when last pruned, by position
 	pruned time.Time     // in the store's time
 	at     time.Time     // the store's time of the look
@@ -163,6 +164,10 @@ func (f *Feed) look(ctx context.Context) error {
 		old = &state{moved: old.moved}
 		found, head, at, err = f.c.Store.FeedSince(ctx, 0)
 	}
+	starts := old.starts
+	if err == nil && head != old.head {
+		starts, err = f.c.Store.FeedStarts(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("reading the feed: %w", err)
 	}
@@ -174,7 +179,7 @@ func (f *Feed) look(ctx context.Context) error {
 		// The set refuses everything from now on, rather than to miss one.
 		f.c.Log.ErrorContext(ctx, "this node's revocations do not fit", "err", err)
 	}
-	next := &state{head: head, facts: old.facts, pruned: old.pruned, at: at, seen: seen, moved: old.moved}
+	next := &state{head: head, starts: starts, facts: old.facts, pruned: old.pruned, at: at, seen: seen, moved: old.moved}
 	if at.Sub(next.pruned) > pruneEvery {
 		next.facts = slices.DeleteFunc(slices.Clone(next.facts), func(e fact) bool { return !e.stands(at) })
 		next.pruned = at
@@ -247,14 +252,14 @@ func (f *Feed) next(ctx context.Context, cursor revocation.Cursor, wait time.Dur
 	if err != nil {
 		return nil, err
 	}
-	if cursor.Epoch == s.head.Epoch && cursor.Position > s.head.Position {
+	if cursor.Epoch == s.head.Epoch && cursor.Position > s.told(s.head.Position) {
 		// Another node may have told of what this one has not seen yet.
 		if err := f.Look(ctx); err != nil {
 			return nil, err
 		}
 		s = f.state.Load()
 	}
-	if cursor.Epoch == s.head.Epoch && cursor.Position == s.head.Position && wait > 0 {
+	if at, known := s.place(cursor); known && at == s.head.Position && wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {

@@ -24,6 +24,7 @@ type memory struct {
 	mu     sync.Mutex
 	facts  []feed.Fact
 	head   feed.Head
+	starts []feed.Start
 	now    func() time.Time
 	broken error
 	reads  int
@@ -44,6 +45,12 @@ func (m *memory) FeedSince(_ context.Context, after uint64) ([]feed.Fact, feed.H
 		}
 	}
 	return found, m.head, m.now(), m.broken
+}
+
+func (m *memory) FeedStarts(context.Context) ([]feed.Start, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.starts, m.broken
 }
 
 func (m *memory) Publish(_ context.Context, f feed.Fact, _ audit.Event) error {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -38,6 +39,37 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 			}, int64(after), int64(h.Position), micros(now))
 	})
 	return facts, h, now, err
+}
+
+// FeedStarts answers the starts by position.
+func (s *Store) FeedStarts(ctx context.Context) (all []feed.Start, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		all = nil
+		return t.each(`SELECT after, added FROM feed_start ORDER BY after`, func(row pgx.Rows) error {
+			var one feed.Start
+			err := row.Scan(&one.After, &one.Added)
+			all = append(all, one)
+			return err
+		})
+	})
+	return all, err
+}
+
+// startFeed has what is published from now on told in numbers of its own. Nobody
+// publishes meanwhile.
+func (s *Store) startFeed(ctx context.Context) error {
+	err := s.do(ctx, func(t *tx) error {
+		t.later(`SELECT n FROM feed_head FOR UPDATE`)
+		t.later(`INSERT INTO feed_start (after, added)
+			SELECT n, greatest(` + databaseTime + `, n + (SELECT coalesce(max(added), 0) FROM feed_start)) - n FROM feed_head
+			ON CONFLICT (after) DO UPDATE SET added = greatest(excluded.added, feed_start.added)`)
+		t.later(`DELETE FROM feed_start WHERE after NOT IN (SELECT after FROM feed_start ORDER BY after DESC LIMIT $1)`, feed.MaxStarts)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("starting the feed: %w", err)
+	}
+	return nil
 }
 
 // Publish publishes one fact.

@@ -146,6 +146,9 @@ func (s *Store) open(ctx context.Context, c Config) error {
 	if err := s.identify(ctx, c.DangerouslyAcceptClock); err != nil {
 		return err
 	}
+	if err := s.startFeed(ctx); err != nil {
+		return err
+	}
 	s.work.Go(s.follow)
 	s.work.Go(s.listen)
 	s.work.Go(s.tell)

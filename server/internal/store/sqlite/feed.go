@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
@@ -36,6 +38,38 @@ func (s *Store) FeedSince(ctx context.Context, after uint64) (facts []feed.Fact,
 		})
 	})
 	return facts, h, now, err
+}
+
+// FeedStarts answers the starts by position.
+func (s *Store) FeedStarts(ctx context.Context) (all []feed.Start, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.each(`SELECT after, added FROM feed_start ORDER BY after`, func(row scanner) error {
+			var one feed.Start
+			err := row.Scan(&one.After, &one.Added)
+			all = append(all, one)
+			return err
+		})
+	})
+	return all, err
+}
+
+// startFeed has what is published from now on told in numbers of its own.
+func (s *Store) startFeed() error {
+	now, err := s.Now()
+	if err != nil {
+		return err
+	}
+	for _, q := range []string{
+		`INSERT INTO feed_start (after, added)
+			SELECT n, max(?, n + (SELECT coalesce(max(added), 0) FROM feed_start)) - n FROM feed_head WHERE true
+			ON CONFLICT (after) DO UPDATE SET added = max(excluded.added, feed_start.added)`,
+		`DELETE FROM feed_start WHERE after NOT IN (SELECT after FROM feed_start ORDER BY after DESC LIMIT ` + strconv.Itoa(feed.MaxStarts) + `)`,
+	} {
+		if _, err := s.writer.exec(q, micros(now)); err != nil {
+			return fmt.Errorf("starting the feed: %w", err)
+		}
+	}
+	return nil
 }
 
 // Publish publishes one fact.

@@ -151,6 +151,9 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 			return explain(err)
 		}
 	}
+	if err := s.startFeed(); err != nil {
+		return explain(err)
+	}
 	for range readers {
 		r, err := connect(ctx, s.path, reading)
 		if err != nil {

@@ -84,6 +84,10 @@ func testFeed(t *testing.T, open Opener) {
 	none, head, _, err := w.FeedSince(w.ctx, 0)
 	check(t, "error", err, nil)
 	check(t, "an empty feed", []any{len(none), head.Position}, []any{0, 0})
+	starts, err := w.FeedStarts(w.ctx)
+	if now, _ := w.Now(); err != nil || len(starts) != 1 || starts[0].After != 0 || now.Sub(time.UnixMicro(int64(starts[0].Added))).Abs() > time.Minute {
+		t.Errorf("how positions are told after the start: %v, %v", starts, err)
+	}
 	if head.Epoch == "" {
 		t.Error("no epoch")
 	}
