@@ -16,12 +16,14 @@
 #   DAMAGES   bytes of a database's log that are damaged (default 65536: each of its last 64 KiB), 16 for each other damage and power cut
 #   SOAK      how long a server is asked for half of what it can, in each store (default 20m)
 #   FLOOD     sessions, user names, addresses and the like that are made and never used (default 100000)
+#   IDLE      connections that say nothing or dribble, beside which others are served (default: what ulimit -n allows, at most 100000)
 #   SWEEP     sessions that are swept while others are refreshed (default 1000000)
 #   FUZZTIME  for each fuzz target (default 5m; 0 leaves fuzzing out)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 KILLS=${KILLS:-1000} RACES=${RACES:-10000} NODE_KILLS=${NODE_KILLS:-1000} POSTGRES_KILLS=${POSTGRES_KILLS:-100} REDIS_KILLS=${REDIS_KILLS:-100} CUTS=${CUTS:-1000} DISKS=${DISKS:-20} FAILOVERS=${FAILOVERS:-20} REDIS_PRIMARIES=${REDIS_PRIMARIES:-20} HANG=${HANG:-30s}
-EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536} SWEEP=${SWEEP:-1000000} FLOOD=${FLOOD:-100000}
+EFFECTS=${EFFECTS:-100} TIMINGS=${TIMINGS:-10000} SEALED=${SEALED:-10000} ROTATION=${ROTATION:-10m} FUZZTIME=${FUZZTIME:-5m} SOAK=${SOAK:-20m} DAMAGES=${DAMAGES:-65536} SWEEP=${SWEEP:-1000000} FLOOD=${FLOOD:-100000} IDLE=${IDLE:-$(($(ulimit -Hn | sed s/unlimited/1000000/) * 9 / 20))}
+IDLE=$((IDLE < 100000 ? IDLE : 100000))
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -80,6 +82,10 @@ row "$DAMAGES flipped bits in the log, $((DAMAGES / 16)) torn writes, damaged fi
 echo "== $FLOOD of each thing that is made and never used"
 (cd server && JOTSMITH_FLOOD=$FLOOD go test -count 1 -timeout 2h -v -run 'TestDOS05MemoryIsFlat' ./internal/httpapi/) | tee "$log"
 row "$FLOOD sessions, names, addresses, apps, paths and tokens" "memory is flat"
+
+echo "== $IDLE idle and slow connections"
+(cd server && JOTSMITH_IDLE=$IDLE go test -count 1 -timeout 1h -v -run 'TestDOS04SlowHeaders' ./cmd/jotsmith/) | tee "$log"
+row "idle and slow connections" "$(sed -n 's/^ *flood_test.go:[0-9]*: //p' "$log")"
 
 echo "== $SWEEP sessions swept"
 (cd server && JOTSMITH_SWEEP=$SWEEP go test -count 1 -timeout 2h -v -run 'TestSweepGivesWay' ./internal/store/sqlite/) | tee "$log"
