@@ -185,5 +185,5 @@ func (s *shard) clear(slot *slot) {
 // cost is the number of bytes that e keeps alive.
 func (e *entry) cost() int {
 	c := &e.token.claims
-	return entrySize + len(e.compact) + len(e.token.payload) + 16*(cap(c.audiences)+cap(c.roles))
+	return entrySize + len(e.compact) + len(e.token.payload) + 16*(cap(c.audiences)+cap(c.roles)+cap(c.methods))
 }
