@@ -7,12 +7,12 @@ import (
 )
 
 // Numbers that somebody could guess are for spreading waits and choosing among
-// equals, and for the load generator; everything else takes them from the system,
+// equals, for the load generator and for the ports of tests; everything else takes them from the system,
 // where a failure ends the process. Patterns are matched in statements that are
 // part of the program, and nowhere else.
 func TestFLT06DOS07RandomAndPatterns(t *testing.T) {
 	may := map[string][]string{
-		"math/rand/v2": {"cmd/jotsmith", "internal/load", "internal/store/postgres", "internal/httpapi/oauth"},
+		"math/rand/v2": {"cmd/jotsmith", "internal/load", "internal/store/postgres", "internal/httpapi/oauth", "internal/realtest"},
 		"math/rand":    nil,
 		"regexp":       {"internal/store/schema"},
 	}
