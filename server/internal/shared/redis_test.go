@@ -114,8 +114,15 @@ func testRefill(t *testing.T, a, b counter) {
 		t.Fatalf("empty bucket: wait %v, want at most %v", wait, every)
 	}
 	<-time.After(wait + time.Millisecond)
-	if _, wait, _ := b.Take(ctx, "k", 3, every); wait != 0 {
-		t.Errorf("after the time that was told: wait %v", wait)
+	if _, wait, _ = b.Take(ctx, "k", 3, every); wait > 0 {
+		// What the one told by its own clock, Redis counted when it came there.
+		if wait >= every {
+			t.Errorf("after the time that was told: wait %v", wait)
+		}
+		<-time.After(wait + time.Millisecond)
+		if _, wait, _ = b.Take(ctx, "k", 3, every); wait != 0 {
+			t.Errorf("after the time that Redis told: wait %v", wait)
+		}
 	}
 	<-time.After(4 * every)
 	if left, wait, _ := a.Take(ctx, "k", 3, every); wait != 0 || left != 2 {
@@ -263,6 +270,7 @@ func TestCloseLeavesDebts(t *testing.T) {
 	r := open(t, realtest.StartRedis(t).URL())
 	wantUp(t, r, true)
 	r.stop()
+	r.work.Wait() // it pays when it finds Redis
 	for range 3 {
 		r.owe(debt{r.place("k", "a"), time.Hour})
 	}
