@@ -30,12 +30,12 @@ type Head struct {
 	Position uint64
 }
 
-// A Start says how positions are told since a node was started last: a store that
-// is put back from a copy counts on from there, and what it says at one position
-// must not be taken for what the store that was lost had said there. The copy's
-// own numbers begin where the time is, beyond all that were told before.
+// A Start says how positions are told that were taken since a node was started: a
+// store that is put back from a copy counts on from there, and what it says at one
+// position must not be taken for what the store that was lost had said there. The
+// copy's own numbers begin where the time is, beyond all that were told before.
 type Start struct {
-	After uint64 // the position that was the last one then
+	After uint64 // the position before the first that the node took
 	Added uint64 // to those behind it
 }
 

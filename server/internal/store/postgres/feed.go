@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -55,21 +54,17 @@ func (s *Store) FeedStarts(ctx context.Context) (all []feed.Start, err error) {
 	return all, err
 }
 
-// startFeed has what is published from now on told in numbers of its own. Nobody
-// publishes meanwhile.
-func (s *Store) startFeed(ctx context.Context) error {
-	err := s.do(ctx, func(t *tx) error {
-		t.later(`SELECT n FROM feed_head FOR UPDATE`)
-		t.later(`INSERT INTO feed_start (after, added)
-			SELECT n, greatest(` + databaseTime + `, n + (SELECT coalesce(max(added), 0) FROM feed_start)) - n FROM feed_head
-			ON CONFLICT (after) DO UPDATE SET added = greatest(excluded.added, feed_start.added)`)
-		t.later(`DELETE FROM feed_start WHERE after NOT IN (SELECT after FROM feed_start ORDER BY after DESC LIMIT $1)`, feed.MaxStarts)
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("starting the feed: %w", err)
+// startFeed comes before the first position that this store takes since it was
+// opened, in one transaction with it: what follows is told in numbers of its own.
+// The head is locked from here.
+func (t *tx) startFeed() {
+	if t.s.started.Load() || t.published {
+		return
 	}
-	return nil
+	t.later(`SELECT n FROM feed_head FOR UPDATE`)
+	t.later(`INSERT INTO feed_start (after, added)
+		SELECT n, greatest(` + databaseTime + `, n + (SELECT coalesce(max(added), 0) FROM feed_start)) - n FROM feed_head`)
+	t.later(`DELETE FROM feed_start WHERE after NOT IN (SELECT after FROM feed_start ORDER BY after DESC LIMIT $1)`, feed.MaxStarts)
 }
 
 // Publish publishes one fact.
@@ -87,6 +82,7 @@ func (s *Store) Publish(ctx context.Context, f feed.Fact, e audit.Event) error {
 // here to the commit: nothing that waits for anything may come after it. A zero
 // before is always, a zero expires never.
 func (t *tx) publish(kind jwt.FactKind, value string, before, expires time.Time) {
+	t.startFeed()
 	t.later(`WITH head AS (UPDATE feed_head SET n = n + 1 RETURNING n)
 		INSERT INTO fact (position, kind, value, before_at, expires_at) SELECT n, $1, $2, $3, $4 FROM head`,
 		int64(kind), value, micros(before), micros(expires))

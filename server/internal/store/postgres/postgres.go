@@ -88,6 +88,7 @@ type Store struct {
 
 	questions questions // of Session
 
+	started   atomic.Bool  // something was published since Open
 	seq       atomic.Int64 // of the last event that was recorded
 	renewed   atomic.Int64 // when the pool was, in nanoseconds since the epoch
 	unwritten atomic.Bool  // the last reading of the clock failed, which is a commit
@@ -144,9 +145,6 @@ func (s *Store) open(ctx context.Context, c Config) error {
 		return err
 	}
 	if err := s.identify(ctx, c.DangerouslyAcceptClock); err != nil {
-		return err
-	}
-	if err := s.startFeed(ctx); err != nil {
 		return err
 	}
 	s.work.Go(s.follow)

@@ -230,6 +230,7 @@ func (t *tx) end(sel session.Selection, reason string, events ...audit.Event) (i
 		}
 	}
 	t.later(`UPDATE session SET ended_at = $1, end_reason = $2 WHERE id = ANY($3)`, micros(t.now), reason, living)
+	t.startFeed()
 	t.later(`WITH head AS (UPDATE feed_head SET n = n + 1 RETURNING n)
 		INSERT INTO fact (position, kind, value, before_at, expires_at)
 		SELECT head.n, $1, s.id, 0, $2 + s.token_life FROM head, session s WHERE s.id = ANY($3)`,

@@ -130,6 +130,7 @@ func (s *Store) attempt(ctx context.Context, start time.Time, begin string, f fu
 		return err
 	}
 	if t.published {
+		s.started.Store(true)
 		wake(s.committed)
 		wake(s.published)
 	}

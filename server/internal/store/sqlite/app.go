@@ -184,6 +184,9 @@ func (t *tx) change(id app.ID, step app.Step) error {
 // publish writes one fact in a position of its own, which is taken by the last
 // statement. A zero before is always, a zero expires never.
 func (t *tx) publish(kind jwt.FactKind, value string, before, expires time.Time) error {
+	if err := t.startFeed(); err != nil {
+		return err
+	}
 	if _, err := t.exec(`INSERT INTO fact (position, kind, value, before_at, expires_at) SELECT n + 1, ?, ?, ?, ? FROM feed_head`,
 		int64(kind), value, micros(before), micros(expires)); err != nil {
 		return err

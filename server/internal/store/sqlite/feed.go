@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/jotsmith/jotsmith/server/internal/audit"
@@ -53,21 +52,18 @@ func (s *Store) FeedStarts(ctx context.Context) (all []feed.Start, err error) {
 	return all, err
 }
 
-// startFeed has what is published from now on told in numbers of its own.
-func (s *Store) startFeed() error {
-	now, err := s.Now()
-	if err != nil {
-		return err
+// startFeed comes before the first position that this store takes since it was
+// opened, in one transaction with it: what follows is told in numbers of its own.
+func (t *tx) startFeed() error {
+	if t.started || t.published {
+		return nil
 	}
-	for _, q := range []string{
-		`INSERT INTO feed_start (after, added)
-			SELECT n, max(?, n + (SELECT coalesce(max(added), 0) FROM feed_start)) - n FROM feed_head WHERE true
-			ON CONFLICT (after) DO UPDATE SET added = max(excluded.added, feed_start.added)`,
-		`DELETE FROM feed_start WHERE after NOT IN (SELECT after FROM feed_start ORDER BY after DESC LIMIT ` + strconv.Itoa(feed.MaxStarts) + `)`,
-	} {
-		if _, err := s.writer.exec(q, micros(now)); err != nil {
-			return fmt.Errorf("starting the feed: %w", err)
-		}
+	if _, err := t.exec(`INSERT INTO feed_start (after, added)
+		SELECT n, max(?, n + (SELECT coalesce(max(added), 0) FROM feed_start)) - n FROM feed_head`, micros(t.now)); err != nil {
+		return fmt.Errorf("starting the feed: %w", err)
+	}
+	if _, err := t.exec(`DELETE FROM feed_start WHERE after NOT IN (SELECT after FROM feed_start ORDER BY after DESC LIMIT ?)`, feed.MaxStarts); err != nil {
+		return fmt.Errorf("starting the feed: %w", err)
 	}
 	return nil
 }

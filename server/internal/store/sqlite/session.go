@@ -208,6 +208,9 @@ func (t *tx) end(sel session.Selection, reason string) (int, error) {
 	if err := t.c.row(`SELECT EXISTS (SELECT 1`+which+`)`, id, holder, except).Scan(&living); err != nil || !living {
 		return 0, err
 	}
+	if err := t.startFeed(); err != nil {
+		return 0, err
+	}
 	if _, err := t.exec(`INSERT INTO fact (position, kind, value, before_at, expires_at)
 			SELECT (SELECT n + 1 FROM feed_head), ?4, s.id, 0, ?5 + s.token_life`+which,
 		id, holder, except, int64(jwt.SessionFact), micros(t.now.Add(session.FactMargin))); err != nil {

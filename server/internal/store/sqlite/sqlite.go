@@ -81,6 +81,7 @@ type Store struct {
 	lastCommit atomic.Int64 // nanoseconds since then
 	stats      counters
 
+	started  bool          // the writer's: something was published since Open
 	unfolded int           // the writer's: jobs since it woke fold
 	wrote    chan struct{} // wakes fold; closed when the writer has stopped
 	between  chan func()   // run by the writer when no transaction is open
@@ -150,9 +151,6 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 		if _, err := s.writer.exec(`UPDATE store SET mark = ?`, micros(c.Now())); err != nil {
 			return explain(err)
 		}
-	}
-	if err := s.startFeed(); err != nil {
-		return explain(err)
 	}
 	for range readers {
 		r, err := connect(ctx, s.path, reading)

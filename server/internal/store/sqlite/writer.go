@@ -25,6 +25,7 @@ type tx struct {
 	now       time.Time // the store's time of this job
 	savepoint bool      // the job has written
 	wrote     bool      // somebody in this transaction has
+	started   bool      // something was published before this transaction
 	published bool
 	touched   touched
 }
@@ -138,7 +139,7 @@ func (s *Store) write() {
 // batch runs first and whoever else is waiting in one transaction, commits it,
 // and answers them all.
 func (s *Store) batch(first *job) {
-	t := &tx{c: s.writer}
+	t := &tx{c: s.writer, started: s.started}
 	s.busy.Store(true)
 	defer s.busy.Store(false)
 	start := time.Now()
@@ -239,6 +240,7 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 	}
 	s.cache.forget(t.touched)
 	if err == nil && t.published {
+		s.started = true
 		wake(s.committed)
 	}
 	if s.unfolded += len(ran); s.unfolded >= foldAfter {
