@@ -192,6 +192,11 @@ func (d *disk) repair(t *testing.T) {
 	}
 }
 
+// tellPostgres has it execute a statement, if it can.
+func (c *cluster) tellPostgres(statement string) {
+	exec.Command("psql", "-X", "-q", "-h", "127.0.0.1", "-p", fmt.Sprint(c.db.Port), "-U", "postgres", "-c", statement).Run()
+}
+
 // ready asks the first node itself.
 func (c *cluster) ready(t testing.TB) bool {
 	status, _, err := call(t.Context(), "GET", c.each()[0]+"/readyz", "", nil)
@@ -254,6 +259,11 @@ func TestFLT05DiskIsFullOrReadOnly(t *testing.T) {
 			if tt.postgres {
 				d = newDisk(t, 256)
 				c = startClusterOn(t, realtest.StartPostgresIn(t, d.dir), 2)
+				// No more of its log than leaves room for a recovery, round after round.
+				for _, setting := range []string{"wal_recycle = off", "min_wal_size = '32MB'", "max_wal_size = '64MB'"} {
+					c.tellPostgres("ALTER SYSTEM SET " + setting)
+				}
+				c.tellPostgres("SELECT pg_reload_conf()")
 			} else {
 				d = newDisk(t, 96)
 				c = startAlone(t, filepath.Join(d.dir, "data"))
@@ -265,13 +275,16 @@ func TestFLT05DiskIsFullOrReadOnly(t *testing.T) {
 				if probe == nil {
 					t.Fatal("no log-in")
 				}
+				if tt.postgres && tt.full {
+					c.tellPostgres("CHECKPOINT")
+				}
 				began := time.Now()
 				free := func() {}
 				switch {
 				case tt.full:
 					free = d.fill(t, func() bool {
 						if tt.postgres { // it keeps room for its log; hours of load use it up
-							exec.Command("psql", "-X", "-q", "-h", "127.0.0.1", "-p", fmt.Sprint(c.db.Port), "-U", "postgres", "-c", "SELECT pg_switch_wal()").Run()
+							c.tellPostgres("SELECT pg_switch_wal()")
 						}
 						if c.ready(t) {
 							return false
