@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jotsmith/jotsmith/guard"
 )
 
 // A load is clients that go on until they are told to stop, whatever becomes of
@@ -180,6 +182,15 @@ func TestFLT05PostgresHangs(t *testing.T) {
 	c := startCluster(t, 3)
 	l := c.startLoad(t, 16)
 	c.goesOn(t, 200)
+	g, err := guard.New(t.Context(), guard.Config{Issuer: c.issuer, Audience: clusterAPI})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	holder := c.login(newClient())
+	if holder == nil {
+		t.Fatal("no log-in")
+	}
 	resume := c.db.Pause(t)
 	paused := time.Now()
 	// A node says so itself, while it can be asked.
@@ -189,6 +200,17 @@ func TestFLT05PostgresHangs(t *testing.T) {
 	unready := time.Since(paused)
 	if err != nil || status != 503 || unready > 5*time.Second {
 		t.Errorf("readyz answers %d after %v, while the database hangs: %v %s", status, unready, err, body)
+	}
+	// What needs no store does not wait for it.
+	began := time.Now()
+	if _, err := g.CheckToken(t.Context(), holder.access, nil); err != nil {
+		t.Errorf("a guard refuses a good token, while the database hangs: %v", err)
+	}
+	for _, node := range c.each() {
+		want(t, 200, "GET", node+"/.well-known/jwks.json", "", nil)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("a token is verified and keys are answered after %v, while the database hangs", took)
 	}
 	<-time.After(hang - time.Since(paused))
 	resume()
