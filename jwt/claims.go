@@ -13,8 +13,7 @@ const (
 )
 
 // claims are the registered claims of a token (RFC 7519 §4.1, RFC 9068 §2.2 and
-// §2.2.1),
-// as substrings of the payload.
+// §2.2.1), as substrings of the payload.
 type claims struct {
 	expires                 int64 // seconds since the epoch, as the others
 	notBefore, issuedAt     int64

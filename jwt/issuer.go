@@ -137,8 +137,8 @@ func (i *Issuer) Sealed(key jwk.Encrypter) (*Issuer, error) {
 }
 
 // Issue makes a token with the claims iss, sub, aud, exp, iat, nbf and jti, and
-// those of sid, client_id, scope, roles, auth_time, amr and acr that c gives. The error holds every
-// fault of c.
+// those of sid, client_id, scope, roles, auth_time, amr and acr that c gives. The
+// error holds every fault of c.
 func (i *Issuer) Issue(c Claims) (string, error) {
 	if err := c.check(); err != nil {
 		return "", fmt.Errorf("jwt claims: %w", err)
