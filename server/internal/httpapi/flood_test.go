@@ -81,6 +81,11 @@ func TestDOS05MemoryIsFlat(t *testing.T) {
 		flood = 2000
 	}
 	n := open(t, options{Quiet: true, Buckets: 512, Hash: account.HashParams{Memory: 8, Time: 1, Threads: 1}})
+	ctx, stop := context.WithCancel(t.Context())
+	var kept sync.WaitGroup
+	kept.Go(func() { n.ring.Run(ctx) }) // reads the ring before its lease is over
+	defer kept.Wait()
+	defer stop()
 	address := func(i int) edit { return from(fmt.Sprintf("10.%d.%d.1:1", i>>8&0xff, i&0xff)) }
 	used, err := jwt.NewReplayCache(500)
 	if err != nil {
@@ -89,26 +94,26 @@ func TestDOS05MemoryIsFlat(t *testing.T) {
 	start := time.Now()
 	for _, tt := range []struct {
 		name   string
-		create func(i int)
+		create func(t *testing.T, i int)
 	}{
-		{"sessions", func(i int) {
+		{"sessions", func(t *testing.T, i int) {
 			if _, err := n.sessions.StartExternal(t.Context(), audit.Actor{Kind: audit.KindOperator, ID: "root"}, session.ExternalRequest{Subject: fmt.Sprint("user-", i)}); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"wrong passwords for names that nobody has", func(i int) {
+		{"wrong passwords for names that nobody has", func(t *testing.T, i int) {
 			n.do("POST", "/v1/login", wire.LoginRequest{Username: fmt.Sprint("nobody-", i), Password: "wrong password"}, address(i))
 		}},
-		{"refresh tokens and addresses", func(i int) {
+		{"refresh tokens and addresses", func(t *testing.T, i int) {
 			n.do("POST", "/v1/refresh", wire.RefreshRequest{RefreshToken: fmt.Sprintf("jr_%064d", i)}, address(i))
 		}},
-		{"apps", func(i int) {
+		{"apps", func(t *testing.T, i int) {
 			n.do("POST", "/oauth/token", "grant_type=client_credentials", form, basic(fmt.Sprint("app_", i), "wrong"), address(i))
 		}},
-		{"paths and kids", func(i int) {
+		{"paths and kids", func(t *testing.T, i int) {
 			n.do("GET", fmt.Sprint("/nothing/", i), nil, address(i), bearer(fmt.Sprint("eyJhbGciOiJFUzI1NiIsImtpZCI6I", i, ".e30.AAAA")))
 		}},
-		{"tokens that are used once", func(i int) {
+		{"tokens that are used once", func(t *testing.T, i int) {
 			now := start.Add(time.Duration(i) * time.Second)
 			if err := used.Use(t.Context(), sha256.Sum256([]byte(strconv.Itoa(i))), now, now.Add(400*time.Second)); err != nil {
 				t.Fatal(err)
@@ -118,11 +123,11 @@ func TestDOS05MemoryIsFlat(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			began := time.Now()
 			for i := range flood / 4 {
-				tt.create(i)
+				tt.create(t, i)
 			}
 			before := heap()
 			for i := flood / 4; i < flood; i++ {
-				tt.create(i)
+				tt.create(t, i)
 			}
 			grown := heap() - before
 			t.Logf("%d more: %+d bytes, %v", flood-flood/4, grown, time.Since(began))
