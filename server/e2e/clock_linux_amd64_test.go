@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -99,16 +98,12 @@ func TestFLT05ClockFiveMinutesOff(t *testing.T) {
 	program := buildClocked(t)
 	c := startCluster(t, 3)
 	var machines [3]clocked
-	var starting sync.WaitGroup
 	for i, off := range []string{"-5m", "5m", "0s"} {
 		machines[i] = on(t, program, off)
-		starting.Go(func() {
-			node := c.nodes[i]
-			node.kill()
-			node.proc = startServeOf(t, machines[i].path, node.addr, node.data, node.args...)
-		})
+		node := c.nodes[i]
+		node.stop(t)
+		node.proc = startServeOf(t, machines[i].path, node.addr, node.data, node.args...)
 	}
-	starting.Wait()
 	c.healthy(t)
 	l := c.startLoad(t, 16)
 	c.goesOn(t, 200)
