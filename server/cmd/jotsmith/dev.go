@@ -184,8 +184,8 @@ func devPeople(ctx context.Context, n *node, dir string) ([]devPerson, error) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		people = []devPerson{
-			{"ada", devPassword(), []string{"editor"}},
-			{"vic", devPassword(), []string{"viewer"}},
+			{"ada", unlike("ada", devPassword), []string{"editor"}},
+			{"vic", unlike("vic", devPassword), []string{"viewer"}},
 		}
 		raw, _ := json.Marshal(people) // strings alone
 		err = os.WriteFile(file, raw, 0o600)

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -178,16 +177,4 @@ func TestDOS04RapidResetAndSettings(t *testing.T) {
 		t.Errorf("%d requests of one connection were under way at once", n)
 	}
 	t.Logf("%d requests of others were served, at most %d of the flood were under way", served, most.Load())
-}
-
-// DOS-03: while as many passwords are hashed as may be, as many processors of
-// Go's scheduler are left as there were. Not in parallel: they are the process's.
-func TestDOS03ProcessorsBesideHashes(t *testing.T) {
-	before := runtime.GOMAXPROCS(0)
-	undo := besideHashes(3)
-	during := runtime.GOMAXPROCS(0)
-	undo()
-	if after := runtime.GOMAXPROCS(0); during != before+3 || after != before {
-		t.Errorf("%d, with hashes %d, then %d", before, during, after)
-	}
 }

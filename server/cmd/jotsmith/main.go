@@ -10,10 +10,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/jotsmith/jotsmith/server/internal/account"
 )
 
 // Exit codes.
@@ -55,7 +58,19 @@ func main() {
 	// Whatever this program writes is its user's alone, also the files that a
 	// library beneath it makes.
 	syscall.Umask(0o077)
+	if slices.Equal(os.Args[1:], []string{account.HashCommand}) {
+		os.Exit(hashPasswords())
+	}
 	os.Exit(run(os.Args[1:], newConsole()))
+}
+
+// hashPasswords is a part of a server, which starts it; it is no command.
+func hashPasswords() int {
+	if err := account.ServeHashes(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "jotsmith: %s is for 'jotsmith serve' to start: %v\n", account.HashCommand, err)
+		return exitFailed
+	}
+	return exitOK
 }
 
 // run is the program but for the process around it.

@@ -18,6 +18,7 @@ func (n *node) openServices() (err error) {
 	n.accounts, err = account.New(account.Config{
 		Store:   n.store,
 		Limiter: n.tries,
+		Hasher:  n.hasher(),
 		Log:     c.Log,
 	})
 	if err != nil {
@@ -39,6 +40,16 @@ func (n *node) openServices() (err error) {
 		return err
 	}
 	return n.openSessions()
+}
+
+// hasher is in processes of its own where others could be held up.
+func (n *node) hasher() account.Hasher {
+	if n.config.Offline {
+		return nil
+	}
+	h := account.NewHashProcesses(n.config.Log)
+	n.closes = append(n.closes, h.Close)
+	return h
 }
 
 // named are the lists that tokens name, nil for none.

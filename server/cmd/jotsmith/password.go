@@ -31,7 +31,7 @@ func (f passwordFlags) asks(c *console) bool {
 func (f passwordFlags) read(c *console, username string) (password string, generated bool, err error) {
 	switch {
 	case f.GeneratePassword:
-		return newPassword(), true, nil
+		return unlike(username, newPassword), true, nil
 	case f.PasswordStdin:
 		password, err = firstLine(c.in)
 		return password, false, wrap(err, "reading the password from standard input")
@@ -61,6 +61,16 @@ func passwordIn(path string) (string, error) {
 func newPassword() string {
 	raw := strings.ToLower(rand.Text())
 	return raw[:6] + "-" + raw[6:13] + "-" + raw[13:20] + "-" + raw[20:]
+}
+
+// unlike makes passwords until one does not contain the user name by chance, as
+// one in some thousand does: it would be refused as weak.
+func unlike(username string, make func() string) string {
+	for {
+		if p := make(); len(username) < 3 || !strings.Contains(p, strings.ToLower(username)) {
+			return p
+		}
+	}
 }
 
 func firstLine(r io.Reader) (string, error) {

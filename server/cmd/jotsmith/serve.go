@@ -82,15 +82,6 @@ func (r *roleFlag) UnmarshalText(text []byte) error {
 // second under load, for a tenth of what the server can answer.
 const heapReserve = 16 << 20
 
-// besideHashes lets hashes of passwords, which never pause, run beside everything
-// else. Where they hold all processors of Go's scheduler, a request waits for it
-// to interrupt one, each 10 ms; with as many more as there are hashes it waits
-// for the kernel, which prefers who has slept.
-func besideHashes(slots int) (undo func()) {
-	before := runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + slots)
-	return func() { runtime.GOMAXPROCS(before) }
-}
-
 func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) error {
 	reserve := make([]byte, heapReserve)
 	defer runtime.KeepAlive(reserve)
@@ -134,7 +125,6 @@ func (cmd *serveCmd) Run(ctx context.Context, c *console, line *commandLine) err
 		return err
 	}
 	defer n.Close()
-	defer besideHashes(n.accounts.Stats().Slots)()
 
 	r := &running{line: line, node: n, addr: listener.Addr(), level: level}
 	r.handler.Store(&n.handler)

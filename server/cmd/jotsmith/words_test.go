@@ -189,3 +189,18 @@ func FuzzInspect(f *testing.F) {
 		}
 	})
 }
+
+// A password that is made contains no user name, not even by chance.
+func TestUnlike(t *testing.T) {
+	t.Parallel()
+	made := []string{"abcd-vicx-mnop", "vic", "quiet-river", "never"}
+	n := 0
+	next := func() string { n++; return made[n-1] }
+	if p := unlike("Vic", next); p != "quiet-river" {
+		t.Errorf("%q", p)
+	}
+	n = 0
+	if p := unlike("vi", next); p != made[0] {
+		t.Errorf("%q: a name so short is no weakness", p)
+	}
+}

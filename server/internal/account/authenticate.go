@@ -134,19 +134,18 @@ func (s *Service) try(ctx context.Context, holder Account, stored, password stri
 		s.slots.release()
 		return "", "", err
 	}
-	refusal, better = s.check(ctx, holder, stored, password)
-	collect()
+	refusal, better, err = s.check(ctx, holder, stored, password)
 	s.slots.release()
-	if refusal == "" {
+	if err == nil && refusal == "" {
 		s.give(ctx, tokens)
 	}
-	return refusal, better, nil
+	return refusal, better, err
 }
 
 // check hashes, whatever it was given. Where the password is right and its hash
 // is another system's, or costs less than it should today, better is another
 // hash of it.
-func (s *Service) check(ctx context.Context, holder Account, stored, password string) (refusal, better string) {
+func (s *Service) check(ctx context.Context, holder Account, stored, password string) (refusal, better string, err error) {
 	defer timing.Start(ctx, timing.Hash).End()
 	var h passwordHash = s.dummy
 	known := false
@@ -158,31 +157,36 @@ func (s *Service) check(ctx context.Context, holder Account, stored, password st
 			h, known = read, true
 		}
 	}
+	if !known {
+		stored = s.dummy.String()
+	}
 	normal, ok := normalize(password)
 	if !ok {
 		normal = "" // matches nothing: no password is empty
 	}
-	right := h.matches(normal)
+	right, err := s.hasher.Matches(ctx, stored, normal)
 	own, ours := h.(hash)
-	if !ours && !right && ok && password != normal {
-		right = h.matches(password) // other systems do not normalize
+	if err == nil && !ours && !right && ok && password != normal {
+		right, err = s.hasher.Matches(ctx, stored, password) // other systems do not normalize
 	}
 	switch {
+	case err != nil:
+		return "", "", err
 	case holder.ID == "":
-		return "unknown", ""
+		return "unknown", "", nil
 	case holder.External:
-		return "external", ""
+		return "external", "", nil
 	case !known:
-		return "malformed_hash", ""
+		return "malformed_hash", "", nil
 	case !ok || !right:
-		return "password", ""
+		return "password", "", nil
 	case holder.Disabled:
-		return "disabled", ""
+		return "disabled", "", nil
 	}
 	if !ours || own.params.cheaper(s.params) {
-		better = newHash(s.params, normal).String()
+		better, err = s.hasher.Hash(ctx, s.params, normal)
 	}
-	return "", better
+	return "", better, err
 }
 
 // refuse records a failure, even where the caller has gone away meanwhile: who

@@ -22,6 +22,7 @@ type Config struct {
 	Store   Store      // required
 	Limiter Limiter    // required
 	Hash    HashParams // of new passwords; zero means [DefaultHash]
+	Hasher  Hasher     // nil hashes within this process
 	Slots   int        // hashes at once; zero means one for each CPU, at most 8
 	Log     *slog.Logger
 }
@@ -30,6 +31,7 @@ type Config struct {
 type Service struct {
 	store   Store
 	limiter Limiter
+	hasher  Hasher
 	params  HashParams
 	dummy   hash
 	slots   *slots
@@ -49,6 +51,9 @@ func New(c Config) (*Service, error) {
 	}
 	if c.Slots == 0 {
 		c.Slots = min(runtime.GOMAXPROCS(0), strictBurst-2) // see [Service.try]
+	}
+	if c.Hasher == nil {
+		c.Hasher = inProcess{}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -72,6 +77,7 @@ func New(c Config) (*Service, error) {
 	return &Service{
 		store:   c.Store,
 		limiter: c.Limiter,
+		hasher:  c.Hasher,
 		params:  c.Hash,
 		dummy:   dummyHash(c.Hash),
 		slots:   newSlots(c.Slots, c.Slots*queuePerSlot),
@@ -217,8 +223,7 @@ func (s *Service) hash(ctx context.Context, from netip.Addr, password string) (s
 		return "", err
 	}
 	defer s.slots.release()
-	defer collect()
-	return newHash(s.params, password).String(), nil
+	return s.hasher.Hash(ctx, s.params, password)
 }
 
 func event(act string, id ID, actor audit.Actor) audit.Event {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,12 @@ import (
 func ReadUsage(pid int) (u Usage, err error) {
 	if u.CPU, err = CPUTime(pid); err != nil {
 		return Usage{}, err
+	}
+	for _, child := range children(pid) {
+		// One may end meanwhile: then it stands among those that have ended.
+		spent, _ := CPUTime(child)
+		u.CPU += spent
+		u.Resident += private(child)
 	}
 	dir := "/proc/" + strconv.Itoa(pid)
 	stat, err := os.ReadFile(dir + "/stat")
@@ -30,14 +37,46 @@ func ReadUsage(pid int) (u Usage, err error) {
 		n, _ := strconv.ParseInt(f[field-3], 10, 64)
 		return n
 	}
+	ended := time.Duration(number(16) + number(17)) // user and system, of children
+	u.CPU += ended * time.Second / ticks
 	u.Threads = int(number(20))
-	u.Resident = number(24) * int64(os.Getpagesize())
+	u.Resident += number(24) * int64(os.Getpagesize())
 	open, err := os.ReadDir(dir + "/fd")
 	if err != nil {
 		return Usage{}, fmt.Errorf("reading what process %d uses: %w", pid, err)
 	}
 	u.Descriptors = len(open)
 	return u, nil
+}
+
+// ticks a second are how the kernel counts CPU time in stat, on every Linux.
+const ticks = 100
+
+// children are the processes that pid has started and that run.
+func children(pid int) (all []int) {
+	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	for _, list := range lists {
+		b, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(b)) {
+			if n, err := strconv.Atoi(child); err == nil {
+				all = append(all, n)
+			}
+		}
+	}
+	return all
+}
+
+// private is how many bytes a process has in memory that no other one shares.
+func private(pid int) (sum int64) {
+	b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) == 3 && strings.HasPrefix(f[0], "Private_") {
+			n, _ := strconv.ParseInt(f[1], 10, 64)
+			sum += n << 10
+		}
+	}
+	return sum
 }
 
 // CPUTime is what all threads of a process have used so far, to the nanosecond.

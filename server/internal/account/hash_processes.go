@@ -1,0 +1,286 @@
+package account
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// HashCommand is the argument with which the program is to call [ServeHashes],
+// and nothing else.
+const HashCommand = "hash-passwords"
+
+const (
+	// A process that has nothing to hash for so long ends, and its memory with it.
+	unused = 15 * time.Second
+
+	// The costliest hash that is read takes seconds, several times as long where
+	// all cores are busy.
+	longestHash = time.Minute
+)
+
+// HashProcesses hash passwords, each one at a time, as a [Hasher]. What hashes
+// never pauses and fills tens of megabytes at a time: within the server's process
+// everybody else waits, for a core and for the garbage collector. Here the kernel
+// lets others go first, and the memory goes back with the process.
+//
+// There are as many processes as hashes were ever wanted at once, which is for
+// the caller to bound. They get the environment of nobody, and end with the
+// server however that ends. Where none can be started the server hashes within
+// its own.
+type HashProcesses struct {
+	log     *slog.Logger
+	command func() *exec.Cmd
+	longest time.Duration // of one task
+
+	mu     sync.Mutex
+	idle   []*hashProcess // the last one was used last
+	closed bool
+	told   sync.Once
+}
+
+var _ Hasher = (*HashProcesses)(nil)
+
+// NewHashProcesses starts nothing yet.
+func NewHashProcesses(log *slog.Logger) *HashProcesses {
+	return &HashProcesses{log: log, command: hashCommand, longest: longestHash}
+}
+
+// Matches is [Hasher]'s.
+func (h *HashProcesses) Matches(ctx context.Context, stored, password string) (bool, error) {
+	d, err := h.do(ctx, hashTask{Stored: stored, Password: []byte(password)})
+	return d.Matches, err
+}
+
+// Hash is [Hasher]'s.
+func (h *HashProcesses) Hash(ctx context.Context, p HashParams, password string) (string, error) {
+	d, err := h.do(ctx, hashTask{Params: p, Password: []byte(password)})
+	return d.Hash, err
+}
+
+// Close ends all that is idle, and what is not when it is done.
+func (h *HashProcesses) Close() error {
+	h.mu.Lock()
+	idle := h.idle
+	h.idle, h.closed = nil, true
+	h.mu.Unlock()
+	for _, p := range idle {
+		p.end()
+	}
+	return nil
+}
+
+var errSlowHash = errors.New("hashing a password took too long")
+
+// do has a task done, once more where the process that did it was ended by
+// somebody.
+func (h *HashProcesses) do(ctx context.Context, t hashTask) (hashDone, error) {
+	for ended := 0; ; {
+		p, err := h.take()
+		if err != nil {
+			h.told.Do(func() {
+				h.log.WarnContext(ctx, "no process for password hashes can be started: they hold up other requests", "error", err)
+			})
+			return t.do(ctx)
+		}
+		d, err := p.do(t, h.longest)
+		if err == nil {
+			h.give(p)
+			return d, d.err()
+		}
+		p.end()
+		// One that was idle may have ended long ago.
+		if p.fresh {
+			ended++
+		}
+		if ended == 2 || errors.Is(err, errSlowHash) {
+			return hashDone{}, err
+		}
+	}
+}
+
+func (h *HashProcesses) take() (*hashProcess, error) {
+	h.mu.Lock()
+	if n := len(h.idle); n > 0 {
+		p := h.idle[n-1]
+		h.idle = h.idle[:n-1]
+		h.mu.Unlock()
+		p.drop.Stop()
+		p.fresh = false
+		return p, nil
+	}
+	h.mu.Unlock()
+	return startHashProcess(h.command())
+}
+
+func (h *HashProcesses) give(p *hashProcess) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		go p.end()
+		return
+	}
+	h.idle = append(h.idle, p)
+	p.drop = time.AfterFunc(unused, func() { h.remove(p) })
+}
+
+// remove ends a process that is idle still.
+func (h *HashProcesses) remove(p *hashProcess) {
+	h.mu.Lock()
+	i := slices.Index(h.idle, p)
+	if i >= 0 {
+		h.idle = slices.Delete(h.idle, i, i+1)
+	}
+	h.mu.Unlock()
+	if i >= 0 {
+		p.end()
+	}
+}
+
+// hashCommand is this very program, also where another has taken its place in
+// the file system since it was started.
+func hashCommand() *exec.Cmd {
+	self := "/proc/self/exe"
+	if runtime.GOOS != "linux" {
+		self, _ = os.Executable() // "" cannot be started, which says so
+	}
+	return &exec.Cmd{
+		Path: self,
+		Args: []string{"jotsmith", HashCommand},
+		// One core each, and no memory is collected but by [ServeHashes].
+		Env: []string{"GOMAXPROCS=1", "GOGC=off"},
+		// Control-C on a terminal is for the server, which still has to answer.
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true},
+	}
+}
+
+// A hashProcess does one task at a time.
+type hashProcess struct {
+	cmd   *exec.Cmd
+	in    *json.Encoder
+	out   *json.Decoder
+	drop  *time.Timer // ends it where it stays idle
+	fresh bool        // has done nothing yet
+}
+
+func startHashProcess(cmd *exec.Cmd) (*hashProcess, error) {
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return &hashProcess{cmd: cmd, in: json.NewEncoder(in), out: json.NewDecoder(out), fresh: true}, nil
+}
+
+func (p *hashProcess) do(t hashTask, longest time.Duration) (d hashDone, err error) {
+	late := time.AfterFunc(longest, func() { p.cmd.Process.Kill() })
+	if err = p.in.Encode(t); err == nil {
+		err = p.out.Decode(&d)
+	}
+	switch {
+	case !late.Stop():
+		return hashDone{}, fmt.Errorf("%w: more than %v", errSlowHash, longest)
+	case err != nil:
+		return hashDone{}, fmt.Errorf("hashing a password: the process for it has ended: %w", err)
+	}
+	return d, nil
+}
+
+// end ends the process, which keeps nothing that could be lost.
+func (p *hashProcess) end() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// A hashTask is what a process is asked: whether Password is the one of Stored
+// or, where Stored is empty, for a hash of it.
+type hashTask struct {
+	Stored   string     `json:",omitempty"`
+	Params   HashParams `json:",omitzero"`
+	Password []byte     // as it came: of other systems it need not be UTF-8
+}
+
+// A hashDone is its answer.
+type hashDone struct {
+	Matches bool
+	Hash    string `json:",omitempty"`
+	Error   string `json:",omitempty"`
+}
+
+func (d hashDone) err() error {
+	if d.Error == "" {
+		return nil
+	}
+	return errors.New(d.Error)
+}
+
+// do does the task here.
+func (t hashTask) do(ctx context.Context) (d hashDone, err error) {
+	if t.Stored != "" {
+		d.Matches, err = inProcess{}.Matches(ctx, t.Stored, string(t.Password))
+	} else {
+		d.Hash, err = inProcess{}.Hash(ctx, t.Params, string(t.Password))
+	}
+	return d, err
+}
+
+// behind is how far the kernel lets other processes go first, of nice(1).
+const behind = 5
+
+// letOthersFirst lowers the priority of all threads that there are; later ones
+// are as those that start them.
+func letOthersFirst() error {
+	nice, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	if runtime.GOOS == "linux" {
+		nice = 20 - nice // as getpriority(2) has it
+	}
+	if err == nil {
+		err = syscall.Setpriority(syscall.PRIO_PGRP, 0, min(nice+behind, 19))
+	}
+	if err != nil {
+		return fmt.Errorf("letting others go first: %w", err)
+	}
+	return nil
+}
+
+// ServeHashes does what a [HashProcesses] asks on in, to the end of it.
+func ServeHashes(in io.Reader, out io.Writer) error {
+	// The end of in is the only one: the server may still be answering.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	if err := letOthersFirst(); err != nil {
+		return err
+	}
+	tasks, answers := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var t hashTask
+		switch err := tasks.Decode(&t); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("reading a task: %w", err)
+		}
+		d, err := t.do(context.Background())
+		if err != nil {
+			d.Error = err.Error()
+		}
+		if err := answers.Encode(d); err != nil {
+			return fmt.Errorf("answering: %w", err)
+		}
+		// While the next one is awaited: the block goes back before it takes its own.
+		runtime.GC()
+	}
+}
