@@ -411,3 +411,52 @@ func TestErrorsOfTheStore(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A password that could not be looked at counts as none, and a right one that
+// only could not be hashed better lets in.
+func TestErrorsOfTheHasher(t *testing.T) {
+	t.Parallel()
+	f := open(t, account.Config{})
+	f.create(t, "alice")
+	h := &failing{down: true}
+	service, err := account.New(account.Config{Store: f.store, Limiter: shared.NewMemory(0, nil), Slots: 1, Hasher: h,
+		Hash: account.HashParams{Memory: 128, Time: 2, Threads: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(password string) error {
+		_, err := service.Authenticate(t.Context(), somebody, account.Attempt{Username: "alice", Password: password, Address: home})
+		return err
+	}
+	for range 200 { // twice what any bucket holds
+		if err := try(password); !errors.Is(err, errHasher) {
+			t.Fatal(err)
+		}
+	}
+	h.down = false
+	if err := try("wrong password"); !errors.Is(err, account.ErrCredentials) {
+		t.Errorf("a wrong password: %v", err)
+	}
+	if err := try(password); err != nil {
+		t.Errorf("no better hash: %v", err)
+	}
+	if _, err := service.Create(t.Context(), operator, account.NewAccount{Username: "bob", Password: password}); !errors.Is(err, errHasher) {
+		t.Errorf("an account without a hash: %v", err)
+	}
+}
+
+var errHasher = errors.New("no memory")
+
+// failing hashes nothing, and compares only while it is not down.
+type failing struct{ down bool }
+
+func (h *failing) Matches(_ context.Context, _, tried string) (bool, error) {
+	if h.down {
+		return false, errHasher
+	}
+	return tried == password, nil
+}
+
+func (h *failing) Hash(context.Context, account.HashParams, string) (string, error) {
+	return "", errHasher
+}

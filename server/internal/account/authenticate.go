@@ -136,8 +136,8 @@ func (s *Service) try(ctx context.Context, holder Account, stored, password stri
 	}
 	refusal, better, err = s.check(ctx, holder, stored, password)
 	s.slots.release()
-	if err == nil && refusal == "" {
-		s.give(ctx, tokens)
+	if refusal == "" {
+		s.give(ctx, tokens) // also where it could not be looked at
 	}
 	return refusal, better, err
 }
@@ -185,8 +185,11 @@ func (s *Service) check(ctx context.Context, holder Account, stored, password st
 	}
 	if !ours || own.params.cheaper(s.params) {
 		better, err = s.hasher.Hash(ctx, s.params, normal)
+		if err != nil { // it is made at the next log-in
+			s.log.WarnContext(ctx, "making a stronger password hash", "account", holder.ID, "error", err)
+		}
 	}
-	return "", better, err
+	return "", better, nil
 }
 
 // refuse records a failure, even where the caller has gone away meanwhile: who

@@ -37,8 +37,8 @@ const (
 //
 // There are as many processes as hashes were ever wanted at once, which is for
 // the caller to bound. They get the environment of nobody, and end with the
-// server however that ends. Where none can be started the server hashes within
-// its own.
+// server however that ends. Where none can be started, or none gets as far as
+// being ready, the server hashes within its own.
 type HashProcesses struct {
 	log     *slog.Logger
 	command func() *exec.Cmd
@@ -47,7 +47,8 @@ type HashProcesses struct {
 	mu     sync.Mutex
 	idle   []*hashProcess // the last one was used last
 	closed bool
-	told   sync.Once
+
+	told, toldAbreast sync.Once
 }
 
 var _ Hasher = (*HashProcesses)(nil)
@@ -87,14 +88,14 @@ var errSlowHash = errors.New("hashing a password took too long")
 // somebody.
 func (h *HashProcesses) do(ctx context.Context, t hashTask) (hashDone, error) {
 	for ended := 0; ; {
-		p, err := h.take()
+		p, err := h.take(ctx)
 		if err != nil {
 			h.told.Do(func() {
 				h.log.WarnContext(ctx, "no process for password hashes can be started: they hold up other requests", "error", err)
 			})
 			return t.do(ctx)
 		}
-		d, err := p.do(t, h.longest)
+		d, err := p.ask(&t, h.longest)
 		if err == nil {
 			h.give(p)
 			return d, d.err()
@@ -110,7 +111,7 @@ func (h *HashProcesses) do(ctx context.Context, t hashTask) (hashDone, error) {
 	}
 }
 
-func (h *HashProcesses) take() (*hashProcess, error) {
+func (h *HashProcesses) take(ctx context.Context) (*hashProcess, error) {
 	h.mu.Lock()
 	if n := len(h.idle); n > 0 {
 		p := h.idle[n-1]
@@ -121,7 +122,27 @@ func (h *HashProcesses) take() (*hashProcess, error) {
 		return p, nil
 	}
 	h.mu.Unlock()
-	return startHashProcess(h.command())
+	return h.start(ctx)
+}
+
+// start waits until the process is ready: where a limit on threads or a filter of
+// system calls ends it at once, it would do so every time.
+func (h *HashProcesses) start(ctx context.Context) (*hashProcess, error) {
+	p, err := startHashProcess(h.command())
+	if err != nil {
+		return nil, err
+	}
+	ready, err := p.ask(nil, h.longest)
+	if err != nil {
+		p.end()
+		return nil, fmt.Errorf("%w (%v)", err, p.cmd.ProcessState)
+	}
+	if err := ready.err(); err != nil {
+		h.toldAbreast.Do(func() {
+			h.log.WarnContext(ctx, "password hashes are not behind other requests", "error", err)
+		})
+	}
+	return p, nil
 }
 
 func (h *HashProcesses) give(p *hashProcess) {
@@ -186,9 +207,14 @@ func startHashProcess(cmd *exec.Cmd) (*hashProcess, error) {
 	return &hashProcess{cmd: cmd, in: json.NewEncoder(in), out: json.NewDecoder(out), fresh: true}, nil
 }
 
-func (p *hashProcess) do(t hashTask, longest time.Duration) (d hashDone, err error) {
+// ask waits for the answer to a task or, without one, for the first answer, which
+// says that the process is ready.
+func (p *hashProcess) ask(t *hashTask, longest time.Duration) (d hashDone, err error) {
 	late := time.AfterFunc(longest, func() { p.cmd.Process.Kill() })
-	if err = p.in.Encode(t); err == nil {
+	if t != nil {
+		err = p.in.Encode(t)
+	}
+	if err == nil {
 		err = p.out.Decode(&d)
 	}
 	switch {
@@ -214,7 +240,8 @@ type hashTask struct {
 	Password []byte     // as it came: of other systems it need not be UTF-8
 }
 
-// A hashDone is its answer.
+// A hashDone is its answer. One more comes first, when the process is ready, whose
+// Error is of the priority.
 type hashDone struct {
 	Matches bool
 	Hash    string `json:",omitempty"`
@@ -257,14 +284,26 @@ func letOthersFirst() error {
 	return nil
 }
 
+// goFirst has a kernel without memory end this process before any other: what it
+// does can be done again, and what the server does cannot. Where there is no such
+// thing the kernel chooses.
+func goFirst() {
+	os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0) // proc(5): anybody may raise it
+}
+
 // ServeHashes does what a [HashProcesses] asks on in, to the end of it.
 func ServeHashes(in io.Reader, out io.Writer) error {
 	// The end of in is the only one: the server may still be answering.
 	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	var ready hashDone
 	if err := letOthersFirst(); err != nil {
-		return err
+		ready.Error = err.Error() // a filter of system calls may forbid it
 	}
+	goFirst()
 	tasks, answers := json.NewDecoder(in), json.NewEncoder(out)
+	if err := answers.Encode(ready); err != nil {
+		return fmt.Errorf("answering: %w", err)
+	}
 	for {
 		var t hashTask
 		switch err := tasks.Decode(&t); {

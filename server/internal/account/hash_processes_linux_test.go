@@ -20,6 +20,10 @@ func TestDOS03HashesComeLast(t *testing.T) {
 	if err != nil || strings.Contains(string(environment), "secret") {
 		t.Errorf("%q, %v", environment, err)
 	}
+	// A kernel without memory ends it before the server.
+	if first, err := os.ReadFile(dir + "oom_score_adj"); string(first) != "1000\n" {
+		t.Errorf("oom_score_adj %q, %v", first, err)
+	}
 	nice := func(stat string) string {
 		b, err := os.ReadFile(stat)
 		if err != nil {

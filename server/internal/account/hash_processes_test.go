@@ -118,7 +118,7 @@ func TestHashProcessEnds(t *testing.T) {
 	var starts, fail atomic.Int32
 	h.command = func() *exec.Cmd {
 		if starts.Add(1) <= fail.Load() {
-			return exec.Command("false")
+			return exec.Command("sh", "-c", "echo {}") // and reads no task
 		}
 		return hashCommand()
 	}
@@ -135,17 +135,54 @@ func TestHashProcessEnds(t *testing.T) {
 	}
 }
 
+// Where there is no process that could hash, the server does, and says so once.
 func TestHashProcessCannotStart(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ name, script, told string }{
+		{"no program", "", "/nowhere/at/all"},
+		{"ends at once, as for want of threads", "exit 2", "exit status 2"},
+		{"is killed by a filter of system calls", "kill -KILL $$", "signal: killed"},
+		{"is never ready", "exec sleep 60", errSlowHash.Error()},
+		{"says what is no answer", "echo hello; exec sleep 60", "invalid character"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			h := NewHashProcesses(slog.New(slog.NewTextHandler(&log, nil)))
+			h.longest = time.Second
+			h.command = func() *exec.Cmd {
+				if c.script == "" {
+					return exec.Command("/nowhere/at/all")
+				}
+				return exec.Command("sh", "-c", c.script)
+			}
+			for range 2 {
+				if s, err := h.Hash(t.Context(), small, "correct horse"); err != nil || !strings.HasPrefix(s, "$argon2id$") {
+					t.Errorf("%q, %v", s, err)
+				}
+			}
+			if n := strings.Count(log.String(), c.told); n != 1 {
+				t.Errorf("told %d times: %s", n, &log)
+			}
+		})
+	}
+}
+
+// Where the priority cannot be lowered, it hashes all the same.
+func TestHashProcessAbreast(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	h := NewHashProcesses(slog.New(slog.NewTextHandler(&log, nil)))
-	h.command = func() *exec.Cmd { return exec.Command("/nowhere/at/all") }
+	t.Cleanup(func() { h.Close() })
+	h.command = func() *exec.Cmd {
+		return exec.Command("sh", "-c", `echo '{"Error":"operation not permitted"}'; read task; echo '{"Hash":"x"}'`)
+	}
 	for range 2 {
-		if s, err := h.Hash(t.Context(), small, "correct horse"); err != nil || !strings.HasPrefix(s, "$argon2id$") {
+		if s, err := h.Hash(t.Context(), small, "correct horse"); err != nil || s != "x" {
 			t.Errorf("%q, %v", s, err)
 		}
 	}
-	if n := strings.Count(log.String(), "/nowhere/at/all"); n != 1 {
+	if n := strings.Count(log.String(), "operation not permitted"); n != 1 {
 		t.Errorf("told %d times: %s", n, &log)
 	}
 }
@@ -153,9 +190,9 @@ func TestHashProcessCannotStart(t *testing.T) {
 func TestHashProcessHangs(t *testing.T) {
 	t.Parallel()
 	h := newProcesses(t)
-	h.longest = 50 * time.Millisecond
+	h.longest = 2 * time.Second
 	var starts atomic.Int32
-	h.command = func() *exec.Cmd { starts.Add(1); return exec.Command("sleep", "60") }
+	h.command = func() *exec.Cmd { starts.Add(1); return exec.Command("sh", "-c", "echo {}; exec sleep 60") }
 	if _, err := h.Hash(t.Context(), small, "correct horse"); !errors.Is(err, errSlowHash) || starts.Load() != 1 {
 		t.Errorf("%v, %d starts", err, starts.Load())
 	}
