@@ -217,13 +217,13 @@ func (p *hashProcess) ask(t *hashTask, longest time.Duration) (d hashDone, err e
 	if err == nil {
 		err = p.out.Decode(&d)
 	}
-	switch {
-	case !late.Stop():
+	switch slow := !late.Stop(); {
+	case err == nil:
+		return d, nil // where it was too late by a moment, the next task finds the process ended
+	case slow:
 		return hashDone{}, fmt.Errorf("%w: more than %v", errSlowHash, longest)
-	case err != nil:
-		return hashDone{}, fmt.Errorf("hashing a password: the process for it has ended: %w", err)
 	}
-	return d, nil
+	return hashDone{}, fmt.Errorf("hashing a password: the process for it has ended: %w", err)
 }
 
 // end ends the process, which keeps nothing that could be lost.

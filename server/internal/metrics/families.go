@@ -90,7 +90,7 @@ var families = []Metric{
 			s.Traffic.eachLimited(func(rate string, n int64) { put(Sample{Labels: []string{rate}, Value: float64(n)}) })
 		}},
 
-	{Name: "jotsmith_logins_total", Type: "counter", Help: "Passwords presented to log in: ok, refused, throttled (not looked at), busy (no room to wait), failed (the store).", Labels: []string{"outcome"},
+	{Name: "jotsmith_logins_total", Type: "counter", Help: "Passwords presented to log in: ok, refused, throttled (not looked at), busy (no room to wait), failed (the store, or what hashes).", Labels: []string{"outcome"},
 		read: func(s *Sources, put func(Sample)) { byName(s.LogIns, put) }},
 	{Name: "jotsmith_refreshes_total", Type: "counter", Help: "Refresh tokens presented, by what they came to. theft ends the session and is always worth a look; forgive is an answer that was lost; behind says that the store was restored or lags.", Labels: []string{"case"},
 		read: func(s *Sources, put func(Sample)) { byName(s.Refreshes, put) }},
