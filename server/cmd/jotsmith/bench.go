@@ -72,7 +72,7 @@ func (w *weightedArg) UnmarshalText(text []byte) error {
 	return nil
 }
 
-func (cmd *benchCmd) Run(ctx context.Context, c *console) error {
+func (cmd *benchCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	mix := usualMix
 	if len(cmd.Operation) > 0 {
 		mix = map[string]int{}

@@ -1,32 +1,36 @@
 package main
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 )
 
 // leaves are the commands that do something, by their words.
-func leaves(n *kong.Node) map[string]*kong.Node {
-	all := map[string]*kong.Node{}
-	for _, child := range n.Children {
-		if child.Leaf() {
-			all[child.Path()] = child
+func leaves(root *cobra.Command) map[string]*cobra.Command {
+	all := map[string]*cobra.Command{}
+	for _, child := range root.Commands() {
+		if !child.HasSubCommands() {
+			all[pathOf(child)] = child
 		}
-		for path, leaf := range leaves(child) {
-			all[path] = leaf
-		}
+		maps.Copy(all, leaves(child))
 	}
 	return all
 }
 
+// pathOf is the words of a command, after the program's name.
+func pathOf(cmd *cobra.Command) string {
+	return strings.TrimPrefix(strings.TrimPrefix(cmd.CommandPath(), "jotsmith"), " ")
+}
+
 // scripted says for each command which exit codes the scripts of testdata
 // expect of it.
-func scripted(t *testing.T, model *kong.Node) map[string][]string {
+func scripted(t *testing.T, root *cobra.Command) map[string][]string {
 	t.Helper()
 	scripts, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
@@ -52,15 +56,15 @@ func scripted(t *testing.T, model *kong.Node) map[string][]string {
 			if words[0] != "jotsmith" {
 				continue
 			}
-			n := model
+			n := root
 			for _, word := range words[1:] {
-				i := slices.IndexFunc(n.Children, func(c *kong.Node) bool { return c.Name == word })
+				i := slices.IndexFunc(n.Commands(), func(c *cobra.Command) bool { return c.Name() == word })
 				if i < 0 {
 					break
 				}
-				n = n.Children[i]
+				n = n.Commands()[i]
 			}
-			all[n.Path()] = append(all[n.Path()], code)
+			all[pathOf(n)] = append(all[pathOf(n)], code)
 		}
 	}
 	return all
@@ -72,14 +76,14 @@ func scripted(t *testing.T, model *kong.Node) map[string][]string {
 func TestEveryCommandHasAScript(t *testing.T) {
 	t.Parallel()
 	never := map[string][]string{ // what a command cannot do
-		"help":        {"0", "1", "2"}, // stands in the list of commands only; see parse
+		"help":        {"1"},
 		"version":     {"1"},
 		"config show": {"1"}, // it shows what was read, and judges nothing
 		"completion":  {"1"},
 	}
-	model := parsed(t, "version").parser.Model.Node
-	shown := scripted(t, model)
-	for path := range leaves(model) {
+	root := parsed(t, "version").root
+	shown := scripted(t, root)
+	for path := range leaves(root) {
 		for code, what := range map[string]string{"0": "succeeds", "1": "refuses", "2": "is misused"} {
 			if !slices.Contains(shown[path], code) && !slices.Contains(never[path], code) {
 				t.Errorf("no script shows how '%s' %s (exit %s)", path, what, code)
@@ -102,9 +106,9 @@ func TestFlagsOfEveryCommand(t *testing.T) {
 		last := words[len(words)-1]
 		return last == "delete" || last == "revoke" && path != "token revoke" // which names the one token
 	}
-	for path, leaf := range leaves(parsed(t, "version").parser.Model.Node) {
+	for path, leaf := range leaves(parsed(t, "version").root) {
 		has := func(name string) bool {
-			return slices.ContainsFunc(leaf.Flags, func(f *kong.Flag) bool { return f.Name == name })
+			return leaf.Flags().Lookup(name) != nil
 		}
 		if _, other := prints[path]; !other && !has("json") {
 			t.Errorf("'%s' has no --json", path)

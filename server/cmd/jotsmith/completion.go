@@ -1,11 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 )
 
 type completionCmd struct {
@@ -20,9 +21,9 @@ func (completionCmd) Help() string {
 		"For all: put that line into ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish."
 }
 
-func (cmd *completionCmd) Run(c *console, l *commandLine) error {
+func (cmd *completionCmd) Run(_ context.Context, c *console, l *commandLine) error {
 	write := map[string]func(io.Writer, []place){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}[cmd.Shell]
-	write(c.out, places(l.parser.Model.Node, ""))
+	write(c.out, places(l.root, ""))
 	return nil
 }
 
@@ -44,40 +45,30 @@ type flagWords struct {
 }
 
 // places lists every command, those above before those beneath.
-func places(n *kong.Node, path string) []place {
+func places(cmd *cobra.Command, path string) []place {
 	here := place{path: path}
-	for _, child := range n.Children {
-		if !child.Hidden {
-			here.words = append(here.words, described{child.Name, firstSentence(child.Help)})
-		}
+	for _, child := range cmd.Commands() {
+		here.words = append(here.words, described{child.Name(), firstSentence(child.Short)})
 	}
-	for _, arg := range n.Positional {
-		if arg.Enum == "" {
+	for _, v := range cmd.ValidArgs {
+		here.words = append(here.words, described{v, ""})
+	}
+	for _, p := range parameters(cmd) {
+		if p.has("hidden") {
 			continue
 		}
-		for _, v := range arg.EnumSlice() {
-			here.words = append(here.words, described{v, ""})
-		}
+		placeholder := p.tag.Get("placeholder")
+		here.flags = append(here.flags, flagWords{
+			described: described{p.label(), firstSentence(p.purpose())},
+			takes:     p.Type() != "bool",
+			file:      placeholder == "PATH" || placeholder == "DIR" || placeholder == "FILE",
+			values:    p.enum,
+		})
 	}
-	for _, f := range n.Flags {
-		if f.Hidden {
-			continue
-		}
-		w := flagWords{described: described{"--" + f.Name, firstSentence(f.Help)}, takes: !f.IsBool()}
-		if w.takes && f.Enum != "" {
-			w.values = f.EnumSlice()
-		}
-		w.file = f.PlaceHolder == "PATH" || f.PlaceHolder == "DIR" || f.PlaceHolder == "FILE"
-		here.flags = append(here.flags, w)
-	}
-	if path != "" { // it stands in front of all commands
-		here.flags = append(here.flags, flagWords{described: described{"--help", "Show help."}})
-	}
+	here.flags = append(here.flags, flagWords{described: described{"--help", "Show help."}})
 	all := []place{here}
-	for _, child := range n.Children {
-		if !child.Hidden {
-			all = append(all, places(child, path+" "+child.Name)...)
-		}
+	for _, child := range cmd.Commands() {
+		all = append(all, places(child, path+" "+child.Name())...)
 	}
 	return all
 }

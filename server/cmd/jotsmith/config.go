@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -101,18 +102,15 @@ func tableOf(key string) (table, name string) {
 // show answers every setting. Those without a table come first, as TOML wants
 // it.
 func (l *commandLine) show() []shownJSON {
+	flags := l.flags()
 	var plain, tabled []shownJSON
 	for _, s := range settings {
-		for _, f := range l.chosen.Flags() {
-			if f.Name != s.flag {
-				continue
-			}
-			one := shownJSON{s.key, s.shown(plainValue(l.chosen.FlagValue(f))), l.origin(f)}
-			if table, _ := tableOf(s.key); table == "" {
-				plain = append(plain, one)
-			} else {
-				tabled = append(tabled, one)
-			}
+		p := flags[s.flag]
+		one := shownJSON{s.key, s.shown(plainValue(p.field.Interface())), cmp.Or(p.origin, "default")}
+		if table, _ := tableOf(s.key); table == "" {
+			plain = append(plain, one)
+		} else {
+			tabled = append(tabled, one)
 		}
 	}
 	return append(plain, tabled...)

@@ -60,7 +60,7 @@ type devReady struct {
 	PID      int         `json:"pid"`
 }
 
-func (cmd *devCmd) Run(ctx context.Context, c *console) error {
+func (cmd *devCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	began := time.Now()
 	ctx, stop := untilStopped(ctx, syscall.SIGHUP) // a terminal that closes, too
 	defer stop()

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/jotsmith/jotsmith/server/internal/httpapi/oauth"
 	"github.com/jotsmith/jotsmith/server/internal/keyring"
 )
@@ -38,19 +36,18 @@ func TestHelpNamesEveryEnvironmentVariable(t *testing.T) {
 	read := readVariables(t)
 	var texts strings.Builder
 	texts.WriteString(help(t))
-	for _, p := range places(l.parser.Model.Node, "")[1:] {
-		texts.WriteString(help(t, strings.Fields(p.path)...))
-	}
-	err := kong.Visit(l.parser.Model, func(n kong.Visitable, next kong.Next) error {
-		if f, ok := n.(*kong.Flag); ok {
-			for _, e := range f.Envs {
-				read[e] = "--" + f.Name
+	for _, p := range places(l.root, "")[1:] {
+		words := strings.Fields(p.path)
+		texts.WriteString(help(t, words...))
+		cmd, _, err := l.root.Find(words)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range parameters(cmd) {
+			if env := f.tag.Get("env"); env != "" {
+				read[env] = f.label()
 			}
 		}
-		return next(nil)
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	docs, err := os.ReadFile("../../../docs/configuration.md")
 	if err != nil {
@@ -145,18 +142,18 @@ func TestEverySettingIsAFlag(t *testing.T) {
 	flags := parsed(t, "config", "check").flags()
 	for _, s := range settings {
 		f := flags[s.flag]
-		if f == nil || len(f.Envs) != 1 {
+		if f == nil || !f.has("env") {
 			t.Errorf("%s: serve has no flag --%s with an environment variable", s.key, s.flag)
 			continue
 		}
-		row := "| `" + s.key + "` | `--" + s.flag + "` | `" + f.Envs[0] + "` |"
+		row := "| `" + s.key + "` | `--" + s.flag + "` | `" + f.tag.Get("env") + "` |"
 		if !strings.Contains(string(docs), row) {
 			t.Errorf("docs/configuration.md has no row %s", row)
 		}
 	}
 	for name, f := range flags {
 		known := slices.ContainsFunc(settings, func(s setting) bool { return s.flag == name })
-		if len(f.Envs) > 0 && !known && !slices.Contains(once, name) {
+		if f.has("env") && !known && !slices.Contains(once, name) {
 			t.Errorf("--%s has an environment variable and no key", name)
 		}
 	}

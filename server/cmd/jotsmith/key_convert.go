@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -28,7 +29,7 @@ func (keyImportCmd) Help() string {
 	return "The key is checked, and refused where it is weak or its halves do not belong together. What is written is a JWK with its algorithm and key id. " + filesHelp
 }
 
-func (cmd *keyImportCmd) Run(c *console) error {
+func (cmd *keyImportCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	if isTerminal(c.in) && cmd.File == "-" {
 		fmt.Fprintln(c.err, "Paste the key, then press Enter and Ctrl-D.")
 	}
@@ -54,7 +55,7 @@ func (keyExportCmd) Help() string {
 	return "Writes a private key in the form that another program reads. To hand out its public half, 'jotsmith key public'. " + filesHelp
 }
 
-func (cmd *keyExportCmd) Run(c *console) error {
+func (cmd *keyExportCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	text, err := readSecretFile(cmd.File, "key", maxKeyFile)
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func (keyPublicCmd) Help() string {
 	return "Prints what may be handed to everybody: the public half. A shared secret has none. " + filesHelp
 }
 
-func (cmd *keyPublicCmd) Run(c *console) error {
+func (cmd *keyPublicCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	if len(cmd.Files) > 1 && cmd.Format != "jwks" {
 		return hint(usagef("several keys make a key set"), "--format jwks")
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"strings"
 
 	"github.com/jotsmith/jotsmith/jwk"
@@ -29,7 +30,7 @@ func (keyGenerateCmd) Help() string {
 		"A key is for signatures or for encryption, never for both. " + filesHelp
 }
 
-func (cmd *keyGenerateCmd) Run(c *console) error {
+func (cmd *keyGenerateCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	alg, encryption, err := cmd.chosen()
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ func (loginCmd) Help() string {
 		"The password is never an argument, which others could read."
 }
 
-func (cmd *loginCmd) Run(ctx context.Context, c *console) error {
+func (cmd *loginCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	base, err := serverURL(cmd.Server)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (logoutCmd) Help() string {
 	return "Ends the session at the server and forgets it here, also where the server cannot be reached."
 }
 
-func (cmd *logoutCmd) Run(ctx context.Context, c *console) error {
+func (cmd *logoutCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	base, err := serverURL(cmd.Server)
 	if err != nil {
 		return err

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/jotsmith/jotsmith/server/internal/account"
 )
 
@@ -49,9 +47,20 @@ type commands struct {
 	Help       helpCmd       `cmd:"" help:"Explain a command, as --help does."`
 }
 
-// helpCmd only stands in the list of commands; see [parse].
 type helpCmd struct {
 	Command []string `arg:"" optional:"" help:"Such as 'key rotate'."`
+}
+
+func (cmd *helpCmd) Run(_ context.Context, c *console, l *commandLine) error {
+	topic, rest, err := l.root.Find(cmd.Command)
+	if err == nil {
+		err = give(topic, nil, rest)
+	}
+	if err != nil {
+		return usageError{misused(topic, err)}
+	}
+	l.help(c.out, topic)
+	return nil
 }
 
 func main() {
@@ -79,8 +88,10 @@ func run(args []string, c *console) int {
 	if err != nil {
 		return c.fail(usageError{err})
 	}
-	l.chosen.BindTo(context.Background(), (*context.Context)(nil))
-	if err := l.chosen.Run(c, l); err != nil {
+	if l.chosen == nil {
+		return exitOK
+	}
+	if err := l.act.Run(context.Background(), c, l); err != nil {
 		return c.fail(l.explain(err))
 	}
 	return exitOK
@@ -119,13 +130,8 @@ func (c *console) fail(err error) int {
 	if h, ok := errors.AsType[hinted](err); ok {
 		fmt.Fprintf(c.err, "  hint: %s\n", printable(h.hint))
 	}
-	var parse *kong.ParseError
-	if errors.As(err, &parse) {
-		path := "jotsmith"
-		if n := parse.Context.Selected(); n != nil {
-			path = "jotsmith " + n.Path()
-		}
-		fmt.Fprintf(c.err, "  hint: see '%s --help'\n", path)
+	if m, ok := errors.AsType[misuse](err); ok {
+		fmt.Fprintf(c.err, "  hint: see '%s --help'\n", m.path)
 	}
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage

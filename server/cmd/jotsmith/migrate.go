@@ -47,7 +47,7 @@ type migrationsJSON struct {
 	Steps   []migrationJSON `json:"steps"`
 }
 
-func (cmd *migrateCmd) Run(ctx context.Context, c *console) error {
+func (cmd *migrateCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	standing, steps, err := cmd.plan(ctx)
 	if err != nil {
 		return err

@@ -150,7 +150,7 @@ func (l *commandLine) takeOn(next *commandLine) (changed, waiting []string) {
 	tls := l.commands.Serve.TLSCert != ""
 	sameTLS := tls == (next.commands.Serve.TLSCert != "") // one that does TLS has to go on doing it
 	for _, s := range settings {
-		old, coming := is[s.flag].Target, will[s.flag].Target
+		old, coming := is[s.flag].field, will[s.flag].field
 		switch {
 		case reflect.DeepEqual(old.Interface(), coming.Interface()):
 		case s.live && (s.kind != isPath || sameTLS):

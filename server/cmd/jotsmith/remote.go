@@ -63,12 +63,8 @@ func (f targetFlags) remote(l *commandLine) bool {
 
 // gives says whether a flag stands on the command line itself.
 func (l *commandLine) gives(flag string) bool {
-	for _, p := range l.chosen.Path {
-		if p.Flag != nil && p.Flag.Name == flag {
-			return true
-		}
-	}
-	return false
+	f := l.chosen.Flags().Lookup(flag)
+	return f != nil && f.Changed
 }
 
 // here is the administration API of a node that nobody else can reach.

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"reflect"
 	"strings"
 
-	"github.com/alecthomas/kong"
+	"github.com/spf13/cobra"
 )
 
 // A setting is a flag of serve that the configuration file can give too.
@@ -73,94 +74,104 @@ var settings = []setting{
 // A commandLine is what the program was started with: arguments, environment
 // and, where one is named, a configuration file beneath both.
 type commandLine struct {
-	args     []string
-	commands commands
-	parser   *kong.Kong
-	file     *configFile // nil where none is named
-	chosen   *kong.Context
+	args      []string
+	commands  commands
+	root      *cobra.Command
+	arguments map[*cobra.Command][]*parameter
+	file      *configFile    // nil where none is named
+	chosen    *cobra.Command // nil where help was asked for, and printed
+	act       runner         // what chosen does
+}
+
+// A runner is a command that does something.
+type runner interface {
+	Run(context.Context, *console, *commandLine) error
 }
 
 // parse reads the command line whole. It can be called again on the same
 // arguments, to see what the configuration file has become.
 func parse(args []string, c *console) (*commandLine, error) {
-	l := &commandLine{args: args}
-	parser, err := kong.New(&l.commands,
-		kong.Name("jotsmith"),
-		kong.Description("Issues, verifies, refreshes and revokes JSON Web Tokens for APIs. New here? Run 'jotsmith dev'.\n\n"+
-			"Colours are left out where $NO_COLOR is set or $TERM is dumb."),
-		kong.Writers(c.out, c.err),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 80}),
-		kong.Resolvers(l),
-		kong.Vars{
-			"algorithms": algorithms(), "encryption_algorithms": encryptionAlgorithms(), "content_encryptions": contentEncryptions(),
-		},
-	)
-	if err != nil {
-		return nil, err
-	}
-	l.parser = parser
-	switch {
-	case len(args) == 0:
+	l := &commandLine{args: args, arguments: map[*cobra.Command][]*parameter{}}
+	l.root = l.command("jotsmith", "", reflect.ValueOf(&l.commands).Elem())
+	l.root.Long = "Issues, verifies, refreshes and revokes JSON Web Tokens for APIs. New here? Run 'jotsmith dev'.\n\n" +
+		"Colours are left out where $NO_COLOR is set or $TERM is dumb."
+	l.root.SilenceErrors, l.root.SilenceUsage = true, true
+	l.root.CompletionOptions.DisableDefaultCmd = true
+	l.root.SetFlagErrorFunc(flagError)
+	l.root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { l.help(c.out, cmd) })
+	help := &parameter{name: "help", cmd: l.root, tag: `help:"Show this help."`, field: reflect.ValueOf(new(bool)).Elem()}
+	help.addTo(l.root.PersistentFlags(), "h")
+	helper, _, _ := l.root.Find([]string{"help"})
+	l.root.SetHelpCommand(helper) // instead of the library's
+	if len(args) == 0 {
 		args = []string{"--help"}
-	case args[0] == "help":
-		args = append(args[1:len(args):len(args)], "--help")
 	}
-	if name := l.configPath(args); name != "" {
-		if l.file, err = readConfigFile(name); err != nil {
-			return nil, err
-		}
-	}
-	if l.chosen, err = parser.Parse(args); err != nil {
+	l.root.SetArgs(args)
+	if err := l.root.Execute(); err != nil {
 		return nil, l.explain(err)
 	}
 	return l, nil
 }
 
-// configPath is the configuration file that the arguments or the environment
-// name, where the command has one at all.
-func (l *commandLine) configPath(args []string) string {
-	trace, err := kong.Trace(l.parser, args)
-	if err != nil || trace.Error != nil || slices.Contains(args, "--help") {
-		return "" // the whole parse tells why
-	}
-	for _, p := range trace.Path {
-		if p.Flag != nil && p.Flag.Name == "config" {
-			name, _ := trace.FlagValue(p.Flag).(string)
-			return name
+// choose reads, for the flags of a command that were not given, environment and
+// configuration file, and checks the whole.
+func (l *commandLine) choose(cmd *cobra.Command, target any) error {
+	all := parameters(cmd)
+	for _, p := range all {
+		if err := p.fromEnvironment(); err != nil {
+			return misused(cmd, err)
 		}
 	}
-	for _, f := range trace.Flags() {
-		if f.Name == "config" {
-			return os.Getenv("JOTSMITH_CONFIG")
+	for _, p := range all {
+		if name := p.field.String(); p.name == "config" && name != "" {
+			var err error
+			if l.file, err = readConfigFile(name); err != nil {
+				return err
+			}
 		}
 	}
-	return ""
+	for _, p := range all {
+		if err := p.fromFile(l.file); err != nil {
+			return misused(cmd, err)
+		}
+	}
+	if err := together(all); err != nil {
+		return misused(cmd, err)
+	}
+	if v, ok := target.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return misused(cmd, err)
+		}
+	}
+	l.chosen, l.act = cmd, target.(runner)
+	return nil
 }
 
-// Validate has nothing to check: the file was, when it was read.
-func (*commandLine) Validate(*kong.Application) error { return nil }
-
-// Resolve answers what the configuration file says for a flag that was not
-// given. The environment stands over the file. A flag of a setting's name that
-// has no environment variable is another: an account has roles too.
-func (l *commandLine) Resolve(_ *kong.Context, _ *kong.Path, f *kong.Flag) (any, error) {
-	if l.file == nil || len(f.Envs) == 0 || fromEnvironment(f) != "" {
-		return nil, nil
+// fromEnvironment reads p's environment variable, where p was not given.
+func (p *parameter) fromEnvironment() error {
+	name := p.tag.Get("env")
+	text, ok := os.LookupEnv(name)
+	if !ok || p.origin != "" {
+		return nil
 	}
-	if v, ok := l.file.values[f.Name]; ok {
-		return v, nil
+	if err := p.set(text, "$"+name); err != nil {
+		return fmt.Errorf("%w (from $%s)", err, name)
 	}
-	return nil, nil
+	return nil
 }
 
-// fromEnvironment names the environment variable that gives a flag its value.
-func fromEnvironment(f *kong.Flag) string {
-	for _, name := range f.Envs {
-		if _, ok := os.LookupEnv(name); ok {
-			return name
-		}
+// fromFile reads what the configuration file says for p, where neither command
+// line nor environment gave it. A flag of a setting's name that has no
+// environment variable is another: an account has roles too.
+func (p *parameter) fromFile(file *configFile) error {
+	if file == nil || p.origin != "" || !p.has("env") {
+		return nil
 	}
-	return ""
+	text, ok := file.values[p.name]
+	if !ok {
+		return nil
+	}
+	return p.set(text, filepath.Base(file.path))
 }
 
 // explain adds to an error which speaks of flags where their values came from,
@@ -197,29 +208,11 @@ func mentions(text, flag string) bool {
 	}
 }
 
-// origin says where a flag of the chosen command has its value from.
-func (l *commandLine) origin(f *kong.Flag) string {
-	for _, p := range l.chosen.Path {
-		if p.Flag == f && !p.Resolved {
-			return "--" + f.Name
-		}
-	}
-	if name := fromEnvironment(f); name != "" {
-		return "$" + name
-	}
-	if l.file != nil {
-		if _, ok := l.file.values[f.Name]; ok {
-			return filepath.Base(l.file.path)
-		}
-	}
-	return "default"
-}
-
 // flags are those of the chosen command, by name.
-func (l *commandLine) flags() map[string]*kong.Flag {
-	all := map[string]*kong.Flag{}
-	for _, f := range l.chosen.Flags() {
-		all[f.Name] = f
+func (l *commandLine) flags() map[string]*parameter {
+	all := map[string]*parameter{}
+	for _, p := range parameters(l.chosen) {
+		all[p.name] = p
 	}
 	return all
 }

@@ -72,7 +72,7 @@ func (tokenEncryptCmd) Help() string {
 // maxPlaintext keeps what is encrypted readable by 'token decrypt'.
 const maxPlaintext = 40 << 10
 
-func (cmd *tokenEncryptCmd) Run(c *console) error {
+func (cmd *tokenEncryptCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	if err := cmd.check(); err != nil {
 		return err
 	}
@@ -168,7 +168,7 @@ type decryption struct {
 	Plaintext string         `json:"plaintext"`
 }
 
-func (cmd *tokenDecryptCmd) Run(ctx context.Context, c *console) error {
+func (cmd *tokenDecryptCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	if err := cmd.check(); err != nil {
 		return err
 	}

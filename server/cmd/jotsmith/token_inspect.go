@@ -31,7 +31,7 @@ type inspection struct {
 	Findings  []finding       `json:"findings"`
 }
 
-func (cmd inspectCmd) Run(_ context.Context, c *console) error {
+func (cmd inspectCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	text, err := cmd.read(c)
 	if err != nil {
 		return err

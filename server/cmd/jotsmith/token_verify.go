@@ -45,7 +45,7 @@ type verdict struct {
 // patience bounds how long keys and revocations are waited for.
 const patience = 5 * time.Second
 
-func (cmd *verifyCmd) Run(ctx context.Context, c *console) error {
+func (cmd *verifyCmd) Run(ctx context.Context, c *console, _ *commandLine) error {
 	if cmd.Decrypt != "" && cmd.DangerouslyAcceptAnyAudience && cmd.JWKS == "" && cmd.Key == "" {
 		return usagef("--dangerously-accept-any-audience with --decryption-key needs --jwks or --key: an encrypted token does not say which API it is for")
 	}

@@ -25,7 +25,7 @@ type buildInfo struct {
 	Arch    string `json:"arch"`
 }
 
-func (cmd versionCmd) Run(_ context.Context, c *console) error {
+func (cmd versionCmd) Run(_ context.Context, c *console, _ *commandLine) error {
 	b := readBuildInfo()
 	if cmd.JSON {
 		return c.json(b)
