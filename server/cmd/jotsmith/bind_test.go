@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestCommandLine says what arguments mean to a command, or what is said
@@ -79,5 +82,22 @@ func TestHelpFitsATerminal(t *testing.T) {
 		if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}
+	}
+}
+
+// TestGives says that a configuration file is not the command line: that it
+// holds keys.lead makes no --key-lead for a running server.
+func TestGives(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "jotsmith.toml")
+	if err := os.WriteFile(file, []byte("keys.lead = \"9h\""), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := parsed(t, "key", "rotate", "--purpose", "access", "--config", file)
+	if lead := l.commands.Key.Rotate.KeyLead; lead != span(9*time.Hour) {
+		t.Errorf("the file's lead is %v", lead)
+	}
+	if !l.gives("purpose") || l.gives("key-lead") {
+		t.Errorf("purpose %v, key-lead %v", l.gives("purpose"), l.gives("key-lead"))
 	}
 }
