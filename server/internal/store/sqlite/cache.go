@@ -54,21 +54,16 @@ func (c *cache) put(r session.Row, ticket uint64) {
 type touched struct {
 	sessions []session.ID
 	accounts []account.ID // with all their sessions
-	all      bool
 }
 
 // forget drops what was changed.
 func (c *cache) forget(t touched) {
-	if !t.all && len(t.sessions) == 0 && len(t.accounts) == 0 {
+	if len(t.sessions) == 0 && len(t.accounts) == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.changes++
-	if t.all {
-		clear(c.rows)
-		return
-	}
 	for _, id := range t.sessions {
 		delete(c.rows, id)
 	}

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,6 +67,7 @@ type Store struct {
 	log     *slog.Logger
 	writer  *conn
 	readers chan *conn
+	file    *os.File // for fold; closing it would take away SQLite's locks on the file
 	cache   cache
 
 	jobs      chan *job
@@ -82,7 +84,7 @@ type Store struct {
 	stats      counters
 
 	started  bool          // the writer's: something was published since Open
-	unfolded int           // the writer's: jobs since it woke fold
+	unfolded int           // the writer's: rows changed since it woke fold
 	wrote    chan struct{} // wakes fold; closed when the writer has stopped
 	between  chan func()   // run by the writer when no transaction is open
 	folded   chan struct{} // closed when fold has ended
@@ -159,6 +161,9 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 		}
 		s.readers <- r
 	}
+	if s.file, err = os.OpenFile(s.path, os.O_RDWR, 0); err != nil {
+		return err
+	}
 	folder, err := connect(ctx, s.path, writing)
 	if err != nil {
 		return explain(err)
@@ -179,8 +184,8 @@ func (s *Store) shut() error {
 	return s.disconnect(readers)
 }
 
-// disconnect closes n readers, waiting for those at work, and then the writer,
-// which as the last one folds the log into the file.
+// disconnect closes n readers, waiting for those at work, then the writer,
+// which as the last one folds the log into the file, and at last the file.
 func (s *Store) disconnect(n int) error {
 	var errs []error
 	for range n {
@@ -188,6 +193,9 @@ func (s *Store) disconnect(n int) error {
 	}
 	if s.writer != nil {
 		errs = append(errs, s.writer.close())
+	}
+	if s.file != nil {
+		errs = append(errs, s.file.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -4,12 +4,22 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/jotsmith/jotsmith/server/internal/session"
+)
+
+// A step of sweeping holds everybody up who writes. It therefore deletes a few
+// rows at a time and ends when it has taken so long, as where the pages must
+// come from a slow disk.
+const (
+	sweepRows = 20
+	sweepTime = 10 * time.Millisecond
 )
 
 // Sweep deletes, at most limit of each, the facts that have expired and the
 // sessions that ended or passed their absolute end longer than deadAfter ago.
-// It answers how many rows of each table it deleted; a caller goes on while there
-// are any. Small limits keep refreshes from waiting. An ended session is kept for
+// It answers how many rows of each table it deleted, which is fewer where they
+// take long; a caller goes on while there are any. An ended session is kept for
 // deadAfter so that its tokens are told from forged ones.
 //
 // Where the wall clock has jumped ahead, time is counted as if it had not, until
@@ -18,27 +28,38 @@ import (
 func (s *Store) Sweep(ctx context.Context, deadAfter time.Duration, limit int) (deleted map[string]int, err error) {
 	err = s.do(ctx, func(t *tx) error {
 		deleted = make(map[string]int)
+		start := time.Now()
 		now := t.now.Add(-s.clock.doubted())
 		dead := micros(now.Add(-deadAfter))
 		for _, step := range []struct {
 			table, query string
 			before       int64
 		}{
-			{"fact", `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= ? LIMIT ?)`, micros(now)},
-			{"status_entry", `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= ? LIMIT ?)`, micros(now)},
-			{"session", `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?)`, dead},
-			{"session", `DELETE FROM session WHERE id IN (SELECT id FROM session WHERE expires_at <= ? LIMIT ?)`, dead},
+			{"fact", `DELETE FROM fact WHERE (position, kind, value) IN (SELECT position, kind, value FROM fact WHERE expires_at > 0 AND expires_at <= ? LIMIT ?) RETURNING ''`, micros(now)},
+			{"status_entry", `DELETE FROM status_entry WHERE (list, idx) IN (SELECT list, idx FROM status_entry WHERE expires_at <= ? LIMIT ?) RETURNING ''`, micros(now)},
+			{"session", `DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE ended_at > 0 AND ended_at <= ? LIMIT ?) RETURNING id`, dead},
+			{"session", `DELETE FROM session WHERE rowid IN (SELECT rowid FROM session WHERE expires_at <= ? LIMIT ?) RETURNING id`, dead},
 		} {
-			gone, err := t.exec(step.query, step.before, max(limit, 0))
-			if err != nil {
-				return fmt.Errorf("sweeping: %w", err)
+			for left := limit; left > 0; left -= sweepRows {
+				gone := 0
+				if err := t.each(step.query, func(row scanner) error {
+					gone++
+					var id session.ID
+					if err := row.Scan(&id); err != nil || step.table != "session" {
+						return err
+					}
+					t.touched.sessions = append(t.touched.sessions, id)
+					return nil
+				}, step.before, min(left, sweepRows)); err != nil {
+					return fmt.Errorf("sweeping: %w", err)
+				}
+				if gone > 0 {
+					deleted[step.table] += gone
+				}
+				if gone < min(left, sweepRows) || time.Since(start) > sweepTime {
+					break
+				}
 			}
-			if gone > 0 {
-				deleted[step.table] += int(gone)
-			}
-		}
-		if deleted["fact"]+deleted["session"] > 0 { // of the others nothing is remembered
-			t.touched.all = true
 		}
 		return nil
 	})

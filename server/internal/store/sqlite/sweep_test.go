@@ -89,3 +89,18 @@ func TestSweepGivesWay(t *testing.T) {
 		t.Errorf("a refresh was held up for %v", most)
 	}
 }
+
+// A step of sweeping ends in time, whatever its limit.
+func TestSweepEndsInTime(t *testing.T) {
+	t.Parallel()
+	const n = 20_000
+	path, _ := filled(t, n)
+	s := open(t, Config{Path: path})
+	deleted, err := s.Sweep(t.Context(), -31*24*time.Hour, n) // all of them have ended by then
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gone := deleted["session"]; gone < sweepRows || gone >= n {
+		t.Errorf("%d of %d deleted at once", gone, n)
+	}
+}

@@ -25,6 +25,7 @@ type tx struct {
 	now       time.Time // the store's time of this job
 	savepoint bool      // the job has written
 	wrote     bool      // somebody in this transaction has
+	rows      int       // that it has changed, so far
 	started   bool      // something was published before this transaction
 	published bool
 	touched   touched
@@ -32,19 +33,42 @@ type tx struct {
 
 // exec runs a statement that changes something, under the job's savepoint.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	if !t.savepoint {
-		if _, err := t.c.exec(`SAVEPOINT job`); err != nil {
-			return 0, err
-		}
-		t.savepoint, t.wrote = true, true
+	if err := t.beginJob(); err != nil {
+		return 0, err
 	}
-	return t.c.exec(query, args...)
+	n, err := t.c.exec(query, args...)
+	t.rows += int(n)
+	return n, err
+}
+
+// each is exec of a statement that answers the rows that it changes.
+func (t *tx) each(query string, f func(scanner) error, args ...any) error {
+	if err := t.beginJob(); err != nil {
+		return err
+	}
+	return t.c.each(query, func(row scanner) error {
+		t.rows++
+		return f(row)
+	}, args...)
+}
+
+// beginJob begins the job's savepoint, once.
+func (t *tx) beginJob() error {
+	if t.savepoint {
+		return nil
+	}
+	if _, err := t.c.exec(`SAVEPOINT job`); err != nil {
+		return err
+	}
+	t.savepoint, t.wrote = true, true
+	return nil
 }
 
 // only runs the one statement that a job writes. It needs no savepoint, since
 // a statement that fails undoes itself.
 func (t *tx) only(query string, args ...any) error {
 	t.wrote = true
+	t.rows++
 	_, err := t.c.exec(query, args...)
 	return err
 }
@@ -155,6 +179,7 @@ func (s *Store) batch(first *job) {
 		}
 	}
 	if err == nil && t.wrote {
+		t.rows++
 		_, err = s.writer.exec(`UPDATE store SET mark = max(mark, ?)`, micros(t.now))
 	}
 	if err == nil {
@@ -243,7 +268,7 @@ func (s *Store) settle(t *tx, ran []*job, err error) {
 		s.started = true
 		wake(s.committed)
 	}
-	if s.unfolded += len(ran); s.unfolded >= foldAfter {
+	if s.unfolded += t.rows; s.unfolded >= foldAfter {
 		s.unfolded = 0
 		wake(s.wrote)
 	}

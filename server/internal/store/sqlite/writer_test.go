@@ -188,7 +188,7 @@ func TestLogIsFolded(t *testing.T) {
 	t.Parallel()
 	path, ids := filled(t, 5_000)
 	s := open(t, Config{Path: path})
-	const rounds = 2
+	const rounds = 4
 	var callers sync.WaitGroup
 	for part := range 32 {
 		callers.Go(func() {
@@ -207,7 +207,7 @@ func TestLogIsFolded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pages := info.Size() / 4096; pages < foldFrom || pages > 3*foldFrom {
+	if pages := info.Size() / 4096; pages < foldFrom || pages > 2*foldLength+foldFrom {
 		t.Errorf("%d pages in the log, written about %d", pages, rounds*len(ids))
 	}
 	for _, id := range ids[:100] {
