@@ -30,6 +30,23 @@ func (b *lineBuffer) Write(line []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lines = append(b.lines, line...)
+	b.added()
+	return len(line), nil
+}
+
+// writePlain writes r as a line of JSON, unless only slog knows how.
+func (b *lineBuffer) writePlain(r slog.Record) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	lines, ok := appendPlain(b.lines, r)
+	if ok {
+		b.lines = lines
+		b.added()
+	}
+	return ok
+}
+
+func (b *lineBuffer) added() {
 	switch {
 	case len(b.lines) >= logBuffer:
 		b.write()
@@ -37,7 +54,6 @@ func (b *lineBuffer) Write(line []byte) (int, error) {
 		b.armed = true
 		time.AfterFunc(logDelay, b.flush)
 	}
-	return len(line), nil
 }
 
 func (b *lineBuffer) flush() {
@@ -60,10 +76,13 @@ func (b *lineBuffer) write() {
 type promptHandler struct {
 	slog.Handler
 	buffer *lineBuffer
+	json   bool // Handler is a slog.JSONHandler that adds nothing to a record
 }
 
-func (h promptHandler) Handle(ctx context.Context, r slog.Record) error {
-	err := h.Handler.Handle(ctx, r)
+func (h promptHandler) Handle(ctx context.Context, r slog.Record) (err error) {
+	if !h.json || !h.buffer.writePlain(r) {
+		err = h.Handler.Handle(ctx, r)
+	}
 	if r.Level >= slog.LevelWarn {
 		h.buffer.flush()
 	}
@@ -71,9 +90,9 @@ func (h promptHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 func (h promptHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return promptHandler{h.Handler.WithAttrs(attrs), h.buffer}
+	return promptHandler{h.Handler.WithAttrs(attrs), h.buffer, false}
 }
 
 func (h promptHandler) WithGroup(name string) slog.Handler {
-	return promptHandler{h.Handler.WithGroup(name), h.buffer}
+	return promptHandler{h.Handler.WithGroup(name), h.buffer, false}
 }

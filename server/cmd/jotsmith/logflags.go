@@ -19,10 +19,11 @@ func (f logFlags) newLog(w io.Writer) (log *slog.Logger, level *slog.LevelVar, f
 	options := &slog.HandlerOptions{Level: level}
 	buffer := &lineBuffer{w: w}
 	var lines slog.Handler = slog.NewTextHandler(buffer, options)
-	if f.Log == "json" || f.Log == "auto" && !isTerminal(w) {
+	json := f.Log == "json" || f.Log == "auto" && !isTerminal(w)
+	if json {
 		lines = slog.NewJSONHandler(buffer, options)
 	}
-	return slog.New(promptHandler{lines, buffer}), level, buffer.flush
+	return slog.New(promptHandler{lines, buffer, json}), level, buffer.flush
 }
 
 func (f logFlags) level() (l slog.Level) {

@@ -153,7 +153,7 @@ func (c *Call) JSON(status int, v any) error {
 
 // Bytes answers body. Writing can only fail where the client has gone.
 func (c *Call) Bytes(status int, contentType string, body []byte) {
-	c.Header().Set("Content-Type", contentType)
+	c.Header()["Content-Type"] = []string{contentType}
 	c.WriteHeader(status)
 	_, _ = c.Write(body)
 }
@@ -183,6 +183,9 @@ func device(r *http.Request) string {
 	const most = 256
 	if len(agent) > most {
 		agent = agent[:most]
+	}
+	if !strings.ContainsFunc(agent, func(c rune) bool { return c < ' ' || c > '~' }) { // as nearly all are
+		return agent
 	}
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) || unicode.Is(unicode.Bidi_Control, c) {

@@ -111,14 +111,17 @@ func issuerPath(issuer string) string {
 	return strings.Trim(u.Path, "/")
 }
 
-var cacheControl = fmt.Sprintf("public, max-age=%d", int(MaxAge.Seconds()))
+var (
+	cacheControl = []string{fmt.Sprintf("public, max-age=%d", int(MaxAge.Seconds()))}
+	anyOrigin    = []string{"*"}
+)
 
 // public marks an answer that anybody may have and keep for a while, also a
 // script of another origin's page.
 func public(c *httpapi.Call) {
 	h := c.Header()
-	h.Set("Cache-Control", cacheControl)
-	h.Set("Access-Control-Allow-Origin", "*")
+	h["Cache-Control"] = cacheControl
+	h["Access-Control-Allow-Origin"] = anyOrigin
 }
 
 // keys answers the key set of a purpose (RFC 7517 §5).
@@ -126,7 +129,7 @@ func (d Deps) keys(purpose string) httpapi.Handler {
 	return func(c *httpapi.Call, r *http.Request) error {
 		body, etag := d.Ring.JWKS(purpose)
 		public(c)
-		c.Header().Set("ETag", etag)
+		c.Header()["Etag"] = []string{etag}
 		if matches(r.Header["If-None-Match"], etag) {
 			c.WriteHeader(http.StatusNotModified)
 			return nil
