@@ -112,8 +112,10 @@ func (a *Authenticator) Anybody(c *Call, r *http.Request) (Caller, error) {
 }
 
 // Judge is Caller for a compact string from elsewhere. An error that wraps
-// none of the verdicts of package jwt says nothing about the token.
-func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, error) {
+// none of the verdicts of package jwt says nothing about the token. Where it is
+// of the session of who asks, that was read since the request came and is not
+// read again; nobody is the zero Caller.
+func (a *Authenticator) Judge(ctx context.Context, asks Caller, compact string) (Caller, error) {
 	v, err := a.forNow()
 	if err != nil {
 		return Caller{}, err
@@ -121,6 +123,10 @@ func (a *Authenticator) Judge(ctx context.Context, compact string) (Caller, erro
 	t, err := v.verify(ctx, compact)
 	if err != nil {
 		return Caller{}, err
+	}
+	if id := t.SessionID(); id != "" && id == string(asks.Session.ID) && t.Subject() == string(asks.Account.ID) {
+		asks.Token = t
+		return asks, nil
 	}
 	return a.Stands(ctx, t)
 }

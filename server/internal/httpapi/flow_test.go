@@ -197,7 +197,7 @@ func (n *node) introspector() wire.TokenResponse {
 func TestIntrospect(t *testing.T) {
 	t.Parallel()
 	n := open(t, options{})
-	alice, bob, ivy := n.login("alice"), n.login("bob"), n.introspector()
+	alice, bob, ivy, gone := n.login("alice"), n.login("bob"), n.introspector(), n.login("alice")
 	about := n.introspect(alice.AccessToken, alice.AccessToken)
 	if !about.Active || about.SessionID != alice.SessionID || about.Issuer != issuer || about.Audience[0] != tasks ||
 		about.Scope != "tasks:read tasks:write" || about.Roles[0] != "editor" || about.ClientID != "app_first_party" ||
@@ -209,8 +209,13 @@ func TestIntrospect(t *testing.T) {
 	}
 	const inactive = `{"active":false}`
 	n.do("POST", "/v1/logout", nil, bearer(bob.AccessToken))
+	if got := n.introspect(alice.AccessToken, gone.AccessToken); !got.Active || got.SessionID != gone.SessionID {
+		t.Errorf("about another session of hers: %+v", got)
+	}
+	n.do("POST", "/v1/logout", nil, bearer(gone.AccessToken))
 	for name, c := range map[string]struct{ caller, token string }{
-		"somebody else's": {alice.AccessToken, ivy.AccessToken},
+		"somebody else's":            {alice.AccessToken, ivy.AccessToken},
+		"another session that ended": {alice.AccessToken, gone.AccessToken},
 		// Whom ivy calls has it, and may not ask with it.
 		"with a token for another API": {n.login("ivy").AccessToken, alice.AccessToken},
 		"an ended session":             {ivy.AccessToken, bob.AccessToken},

@@ -75,7 +75,7 @@ func (a answerer) answer(c *httpapi.Call, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	caller, err := a.Auth.Judge(r.Context(), compact)
+	caller, err := a.Auth.Judge(r.Context(), httpapi.Caller{}, compact)
 	if err != nil {
 		return err
 	}

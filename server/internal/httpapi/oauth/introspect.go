@@ -24,10 +24,11 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 	if err := c.TakeAddress(r, httpapi.Address); err != nil {
 		return err
 	}
-	form, subject, anybody, err := d.asking(c, r)
+	form, who, anybody, err := d.asking(c, r)
 	if err != nil {
 		return err
 	}
+	subject := who.Subject()
 	if err := c.Take(r, httpapi.Client, subject); err != nil {
 		return err
 	}
@@ -35,7 +36,7 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 	if token == "" {
 		return httpapi.Refuse(wire.CodeInvalidRequest, "the parameter token is required, once", nil)
 	}
-	about, err := d.Auth.Judge(r.Context(), token)
+	about, err := d.Auth.Judge(r.Context(), who, token)
 	switch {
 	case verdict(err):
 		return c.JSON(http.StatusOK, wire.Introspection{})
@@ -48,28 +49,28 @@ func (d Deps) introspect(c *httpapi.Call, r *http.Request) error {
 }
 
 // asking says who asks, and whether they may ask about anybody's tokens.
-func (d Deps) asking(c *httpapi.Call, r *http.Request) (form url.Values, subject string, anybody bool, err error) {
+func (d Deps) asking(c *httpapi.Call, r *http.Request) (form url.Values, who httpapi.Caller, anybody bool, err error) {
 	if basic(r) || len(r.Header["Authorization"]) == 0 {
 		if form, err = readForm(c, r); err != nil {
-			return nil, "", false, err
+			return nil, who, false, err
 		}
 	}
 	if basic(r) || form.Has("client_secret") {
-		who, err := d.client(c, r, form)
+		shown, err := d.client(c, r, form)
 		if err != nil {
-			return nil, "", false, err
+			return nil, who, false, err
 		}
-		return form, who.id, d.Catalog.Now().Gives(who.app.App.Roles, catalog.Introspect), nil
+		who.App = &shown.app.App
+		return form, who, d.Catalog.Now().Gives(who.Roles(), catalog.Introspect), nil
 	}
-	caller, err := d.Auth.Anybody(c, r)
-	if err != nil {
-		return nil, "", false, err
+	if who, err = d.Auth.Anybody(c, r); err != nil {
+		return nil, who, false, err
 	}
 	if form, err = readForm(c, r); err == nil && form.Has("client_secret") {
 		err = httpapi.Refuse(wire.CodeInvalidRequest, "more than one way to authenticate", nil)
 	}
-	anybody = caller.Token.HasScope(catalog.Introspect) && d.Catalog.Now().Gives(caller.Roles(), catalog.Introspect)
-	return form, caller.Subject(), anybody, err
+	anybody = who.Token.HasScope(catalog.Introspect) && d.Catalog.Now().Gives(who.Roles(), catalog.Introspect)
+	return form, who, anybody, err
 }
 
 // verdict says whether err says something about the token.

@@ -35,7 +35,7 @@ func (d Deps) revoke(c *httpapi.Call, r *http.Request) error {
 }
 
 func (d Deps) revokeAccess(r *http.Request, who client, token string) error {
-	about, err := d.Auth.Judge(r.Context(), token)
+	about, err := d.Auth.Judge(r.Context(), httpapi.Caller{}, token)
 	switch {
 	case verdict(err):
 		return nil

@@ -17,10 +17,14 @@ import (
 )
 
 const (
-	// asking is how many statements ask for sessions at the same time. The fewer
-	// they are, the more questions share each; but with one, an answer that is
-	// lost on its way would hold everybody up.
+	// asking is how many statements ask for sessions at the same time. There is
+	// one, so that many questions share it, until that is late: an answer that is
+	// lost on its way must not hold everybody up.
 	asking = 2
+
+	// late is when a statement has taken so long that another one may begin
+	// beside it, far beyond what a database nearby takes.
+	late = 20 * time.Millisecond
 
 	// together is how many questions a statement answers at most.
 	together = 100
@@ -40,16 +44,19 @@ type question struct {
 	err      error
 }
 
-// questions are those that no statement asks yet. What comes while as many
-// statements as may be are under way waits for one of them to end and goes with
-// all that wait by then: nothing is answered by a statement that was sent before
-// the question came, so that it sees every commit that was answered by then, on
-// whichever node.
+// questions are those that no statement asks yet. What comes while a statement
+// is under way waits for it to end, or to be late, and goes with all that wait by
+// then: nothing is answered by a statement that was sent before the question
+// came, so that it sees every commit that was answered by then, on whichever node.
 type questions struct {
 	mu      sync.Mutex
 	waiting []*question // those that came first in front
-	running int
+	running int         // who asks
+	late    int         // those of them whose statements are
 }
+
+// full says that whoever asks now is to be waited for.
+func (q *questions) full() bool { return q.running > q.late || q.running == asking }
 
 // add reports whether somebody has to begin to ask.
 func (q *questions) add(one *question) (begin bool, err error) {
@@ -59,26 +66,55 @@ func (q *questions) add(one *question) (begin bool, err error) {
 		return false, errBusy
 	}
 	q.waiting = append(q.waiting, one)
-	if q.running == asking {
+	if q.full() {
 		return false, nil
 	}
 	q.running++
 	return true, nil
 }
 
-// next takes those that one statement asks. Where there are none, whoever asked
-// for them is done.
+// next takes those that one statement asks. Where there are none, or somebody
+// else asks in time, whoever asked for them is done.
 func (q *questions) next() []*question {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := min(len(q.waiting), together)
-	if n == 0 {
-		q.waiting, q.running = nil, q.running-1
+	if n == 0 || q.running-q.late > 1 {
+		q.running--
 		return nil
 	}
 	batch := slices.Clone(q.waiting[:n])
 	q.waiting = slices.Delete(q.waiting, 0, n)
 	return batch
+}
+
+// A statement is one that is under way.
+type statement struct{ late, ended bool }
+
+// isLate notes that a statement is late, and reports whether somebody has to
+// begin to ask since it is.
+func (q *questions) isLate(one *statement) (begin bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if one.ended {
+		return false
+	}
+	one.late = true
+	q.late++
+	if q.full() || len(q.waiting) == 0 {
+		return false
+	}
+	q.running++
+	return true
+}
+
+func (q *questions) end(one *statement) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	one.ended = true
+	if one.late {
+		q.late--
+	}
 }
 
 // drop reports whether one was still waiting, and lets it wait no longer.
@@ -105,21 +141,17 @@ func (s *Store) shared(ctx context.Context, id session.ID) (session.Row, error) 
 		return session.Row{}, err
 	}
 	if begin {
-		go func() {
-			for batch := s.questions.next(); batch != nil; batch = s.questions.next() {
-				s.answer(batch)
-			}
-		}()
+		go s.askAll()
 	}
-	late := time.NewTimer(s.patience / 2)
-	defer late.Stop()
+	enough := time.NewTimer(s.patience / 2)
+	defer enough.Stop()
 	select {
 	case <-one.answered:
 		return one.row, one.err
 	case <-ctx.Done():
 		s.questions.drop(one)
 		return session.Row{}, ctx.Err()
-	case <-late.C:
+	case <-enough.C:
 		if s.questions.drop(one) {
 			return session.Row{}, errBusy
 		}
@@ -129,6 +161,21 @@ func (s *Store) shared(ctx context.Context, id session.ID) (session.Row, error) 
 		return one.row, one.err
 	case <-ctx.Done():
 		return session.Row{}, ctx.Err()
+	}
+}
+
+// askAll asks statement by statement while questions wait.
+func (s *Store) askAll() {
+	for batch := s.questions.next(); batch != nil; batch = s.questions.next() {
+		one := new(statement)
+		wait := time.AfterFunc(late, func() {
+			if s.questions.isLate(one) {
+				s.askAll()
+			}
+		})
+		s.answer(batch)
+		wait.Stop()
+		s.questions.end(one)
 	}
 }
 

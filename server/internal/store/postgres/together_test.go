@@ -30,11 +30,9 @@ func TestQuestionsWaitForTheNextStatement(t *testing.T) {
 		}
 		return one
 	}
-	for range asking {
-		add(true)
-		if batch := q.next(); len(batch) != 1 {
-			t.Fatalf("%d in a statement", len(batch))
-		}
+	add(true)
+	if batch := q.next(); len(batch) != 1 {
+		t.Fatalf("%d in a statement", len(batch))
 	}
 	first, second, third := add(false), add(false), add(false)
 	if !q.drop(second) || q.drop(second) {
@@ -61,6 +59,46 @@ func TestQuestionsWaitForTheNextStatement(t *testing.T) {
 	for q.next() != nil {
 	}
 	add(true)
+}
+
+// A statement that is late holds up nobody but those whom it asks for, and when
+// it has ended there is one at a time again.
+func TestAStatementThatIsLate(t *testing.T) {
+	t.Parallel()
+	var q questions
+	add := func() (begin bool) {
+		begin, _ = q.add(&question{})
+		return begin
+	}
+	var stuck, prompt statement
+	if !add() || len(q.next()) != 1 || q.isLate(&stuck) {
+		t.Fatal("another begins where nobody waits")
+	}
+	if !add() || len(q.next()) != 1 || add() {
+		t.Fatal("none begins beside it, or more than one")
+	}
+	if q.isLate(&prompt) {
+		t.Errorf("more than %d begin", asking)
+	}
+	q.end(&prompt)
+	if len(q.next()) != 1 || add() {
+		t.Error("who asks beside it does not go on")
+	}
+	q.end(&stuck)
+	if q.next() != nil {
+		t.Error("two ask, and none of them is late")
+	}
+	if len(q.next()) != 1 || q.next() != nil || q.running != 0 || q.late != 0 {
+		t.Errorf("at last %+v", &q)
+	}
+	var over statement
+	q.end(&over)
+	if q.isLate(&over) || q.late != 0 {
+		t.Error("late after its end")
+	}
+	if !add() || len(q.next()) != 1 || add() || !q.isLate(new(statement)) {
+		t.Error("who waits is not asked for when the first is late")
+	}
 }
 
 // What is answered to many at once is right for each of them.
