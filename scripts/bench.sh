@@ -15,7 +15,9 @@ worse=0
 cat bench/RESULTS.md
 
 echo "== the server"
-(cd server && go test -run '^$' -bench Server -count "${COUNT:-5}" ./e2e/) | grep -vE '^(PASS|ok|\?)'
+(cd server && go test -run '^$' -bench 'Server$' -count "${COUNT:-5}" ./e2e/) | grep -vE '^(PASS|ok|\?)'
+echo "== JWKS and client credentials beside their floors, in turn"
+(cd server && go test -run '^$' -bench ServerInTurn -benchtime 10x ./e2e/) | grep -vE '^(PASS|ok|\?)'
 echo "== log-ins beside the bare hash, and memory"
 (cd server && go test -run '^$' -bench LogIns -benchtime 3x ./e2e/) | grep -vE '^(PASS|ok|\?)'
 echo "== the stripped binary"

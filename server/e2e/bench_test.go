@@ -183,6 +183,85 @@ func benchmarkServer(b *testing.B, database *realtest.Postgres) {
 	}
 }
 
+// BenchmarkServerInTurn measures JWKS and client credentials beside their floors,
+// second by second, since a machine that others share is not the same a minute
+// later; and what asks about a session. The medians of b.N rounds.
+func BenchmarkServerInTurn(b *testing.B) {
+	_, bare := startFloor(b)
+	b.Run("SQLite", func(b *testing.B) { benchmarkInTurn(b, nil, bare) })
+	b.Run("PostgreSQL", func(b *testing.B) { benchmarkInTurn(b, realtest.StartPostgres(b), bare) })
+}
+
+func benchmarkInTurn(b *testing.B, database *realtest.Postgres, bare string) {
+	const password, form = "correct horse battery", "application/x-www-form-urlencoded"
+	grant := []byte("grant_type=client_credentials")
+	issuer, _ := benchServe(b, database, password)
+	id, secret := newApp(b, issuer, password)
+	ada := login(b, issuer, "ada", password)
+	bearer := "Bearer " + ada.AccessToken
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}}
+	defer client.CloseIdleConnections()
+	rate := func(send func() *http.Request) float64 {
+		op := loadgen.Op{Name: "op", Weight: 1, Do: func(context.Context, int) error {
+			resp, err := client.Do(send())
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
+				err = &loadgen.Refusal{Status: resp.StatusCode}
+			}
+			return err
+		}}
+		r, err := loadgen.Run(b.Context(), loadgen.Config{Ops: []loadgen.Op{op}, Connections: connections, Duration: time.Second})
+		if err != nil || r.All.Failed > 0 {
+			b.Fatal(err, r.All.Errors)
+		}
+		return r.All.PerSecond
+	}
+	ops := []struct {
+		name        string
+		floor, send func() *http.Request
+	}{
+		{"jwks",
+			func() *http.Request { return request("GET", bare+"/jwks", "", "", nil) },
+			func() *http.Request { return request("GET", issuer+"/.well-known/jwks.json", "", "", nil) }},
+		{"client",
+			func() *http.Request { return request("POST", bare+"/token", "Basic eDp5", form, grant) },
+			func() *http.Request { return request("POST", issuer+"/oauth/token", basicOf(id, secret), form, grant) }},
+		{"me", nil,
+			func() *http.Request { return request("GET", issuer+"/v1/me", bearer, "", nil) }},
+		{"introspect", nil,
+			func() *http.Request {
+				return request("POST", issuer+"/oauth/introspect", bearer, form, []byte("token="+ada.AccessToken))
+			}},
+	}
+	rates, shares := make(map[string][]float64), make(map[string][]float64)
+	for _, op := range ops {
+		rate(op.send) // once, to be warm
+	}
+	b.ResetTimer()
+	for range b.N {
+		for _, op := range ops {
+			if op.floor == nil {
+				rates[op.name] = append(rates[op.name], rate(op.send))
+				continue
+			}
+			floor := rate(op.floor)
+			r := rate(op.send)
+			rates[op.name], shares[op.name] = append(rates[op.name], r), append(shares[op.name], r/floor)
+		}
+	}
+	number := func(n float64) float64 { return n }
+	for name, all := range rates {
+		b.ReportMetric(median(all, number), name+"/s")
+	}
+	for name, all := range shares {
+		b.ReportMetric(median(all, number), name+"/floor")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
 // bareUpdate is what a refresh asks of the database, alone: one row changed by
 // one statement, durable, on as many connections.
 func bareUpdate(b *testing.B, database *realtest.Postgres) {
