@@ -2,7 +2,9 @@ package forward
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,9 +27,13 @@ const (
 	maxName  = 512 // of an audience, a scope or a role
 )
 
+// parameters are in the order in which what they ask for is checked, whatever
+// order they come in: who lacks a right need not log in again.
+var parameters = []string{"audience", "scope", "role", "max_age", "acr_values", "amr"}
+
 // readDemand reads audience=, once, scope=, role= and amr=, each as often as need
-// be, and max_age= and acr_values=, each once at most (RFC 9470 §3). Anything else, a name that is empty or one that no token can have is an
-// error.
+// be, and max_age= and acr_values=, each once at most (RFC 9470 §3). Anything
+// else, a name that is empty or one that no token can have is an error.
 func readDemand(query string) (demand, error) {
 	if len(query) > maxQuery {
 		return demand{}, misconfigured("its query is longer than %d bytes", maxQuery)
@@ -37,7 +43,10 @@ func readDemand(query string) (demand, error) {
 		return demand{}, misconfigured("malformed query")
 	}
 	var d demand
-	for name, all := range values {
+	names := slices.Concat(parameters, slices.Sorted(maps.Keys(values))) // those of others come last, to be refused
+	for _, name := range names {
+		all := values[name]
+		delete(values, name)
 		for _, value := range all {
 			switch {
 			case name == "acr_values" && len(all) == 1 && areValues(value):

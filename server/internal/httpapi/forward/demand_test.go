@@ -1,6 +1,7 @@
 package forward
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,6 +44,23 @@ func FuzzDemand(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The same refusal each time, whatever order the parameters come in.
+func TestDemandInOrder(t *testing.T) {
+	t.Parallel()
+	want := "[scope read scope write role admin log-in within 300 s acr gold amr otp]"
+	for _, query := range []string{
+		"audience=a&scope=read&scope=write&role=admin&max_age=300&acr_values=gold&amr=otp",
+		"amr=otp&acr_values=gold&max_age=300&role=admin&scope=read&scope=write&audience=a",
+	} {
+		for range 20 {
+			d, err := readDemand(query)
+			if got := fmt.Sprint(d.rules); err != nil || got != want {
+				t.Fatalf("%s: %s, %v", query, got, err)
+			}
+		}
+	}
 }
 
 func TestSerialize(t *testing.T) {
