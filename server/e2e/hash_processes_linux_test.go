@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	loadgen "github.com/jotsmith/jotsmith/server/internal/load"
 )
 
 // Passwords are hashed in processes of their own, which the very program is that
@@ -42,7 +44,7 @@ func TestHashProcessesEndWithServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			login(t, "http://"+addr, "ada", password)
-			children := childrenOf(t, p.cmd.Process.Pid)
+			children := loadgen.Children(p.cmd.Process.Pid)
 			if len(children) != 1 {
 				t.Fatalf("%d processes hash one password\n%s", len(children), p.stderr)
 			}
@@ -58,22 +60,6 @@ func TestHashProcessesEndWithServer(t *testing.T) {
 			}
 		})
 	}
-}
-
-func childrenOf(t *testing.T, pid int) (all []int) {
-	t.Helper()
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		b, _ := os.ReadFile(list)
-		for _, child := range strings.Fields(string(b)) {
-			var n int
-			if _, err := fmt.Sscan(child, &n); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, n)
-		}
-	}
-	return all
 }
 
 // zombie says whether a process has ended and nobody has asked how.

@@ -17,7 +17,7 @@ func ReadUsage(pid int) (u Usage, err error) {
 	if u.CPU, err = CPUTime(pid); err != nil {
 		return Usage{}, err
 	}
-	for _, child := range children(pid) {
+	for _, child := range Children(pid) {
 		// One may end meanwhile: then it stands among those that have ended.
 		spent, _ := CPUTime(child)
 		u.CPU += spent
@@ -52,8 +52,8 @@ func ReadUsage(pid int) (u Usage, err error) {
 // ticks a second are how the kernel counts CPU time in stat, on every Linux.
 const ticks = 100
 
-// children are the processes that pid has started and that run.
-func children(pid int) (all []int) {
+// Children are the processes that pid has started and that run.
+func Children(pid int) (all []int) {
 	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
 	for _, list := range lists {
 		b, _ := os.ReadFile(list)
